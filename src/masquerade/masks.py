@@ -1,0 +1,59 @@
+"""The part of a canonical crop that is replaced."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from masquerade.regions import BACKGROUND, BROWS, EARS, EYES, GLASSES, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
+from masquerade.types import Floats
+
+REPLACED = (SKIN, NOSE, GLASSES, EYES, BROWS, EARS, MOUTH, UPPER_LIP, LOWER_LIP)
+GROW = 0.024
+"""How far the mask reaches over the parsed face, in shares of the crop's side: the parser's edges are not exact."""
+
+
+CENTRE, REACH = (0.5, 0.52), (0.44, 0.56)
+"""Centre and half axes of the ellipse that one's own face cannot leave, in shares of the crop's side."""
+
+
+def own_face(parsing: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Leaves only the face that the crop is about: a neighbour's face in the same crop becomes background.
+
+    Args:
+        parsing: merged classes, S x S uint8.
+
+    Returns:
+        The same with every other face's pixels as background.
+    """
+    side = parsing.shape[0]
+    face = np.isin(parsing, REPLACED)
+    y, x = (np.mgrid[:side, :side] + 0.5) / side
+    reachable = ((x - CENTRE[0]) / REACH[0]) ** 2 + ((y - CENTRE[1]) / REACH[1]) ** 2 <= 1
+    heart = ((x - CENTRE[0]) / 0.2) ** 2 + ((y - CENTRE[1]) / 0.25) ** 2 <= 1
+    near = (face & reachable).astype(np.uint8)
+    _, parts = cv2.connectedComponents(near)
+    own = np.isin(parts, np.unique(parts[heart & (near > 0)]))
+    # Ears may hang on by a hair: parts that touch nothing but lie inside the reach belong to the face as well when they are ears.
+    own |= reachable & (parsing == EARS)
+    return np.where(face & ~own, np.uint8(BACKGROUND), parsing)
+
+
+def replaced_mask(parsing: NDArray[np.uint8]) -> Floats:
+    """Soft mask of face and ears.
+
+    Args:
+        parsing: merged classes, S x S uint8.
+
+    Returns:
+        S x S float32, 1 where the picture is replaced, 0 where it stays.
+    """
+    side = parsing.shape[0]
+    face = np.isin(parsing, REPLACED).astype(np.uint8)
+    # Specks of face in hair or background are the parser's doubts, holes in the face are too: only large ones are objects.
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    face = cv2.morphologyEx(face, cv2.MORPH_OPEN, kernel)
+    reach = 2 * round(GROW * side) + 1
+    grown = cv2.dilate(face, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return cv2.GaussianBlur(grown.astype(np.float32), (0, 0), 0.012 * side)

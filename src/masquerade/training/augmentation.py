@@ -1,0 +1,158 @@
+"""Random changes to training pictures. One picture is RGB uint8 S x S x 3, its map uint8 S x S; all randomness from `rng`."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from masquerade.types import Pixels
+
+Map = NDArray[np.uint8]
+
+EXCHANGED = np.arange(256, dtype=np.uint8)
+EXCHANGED[[4, 5, 6, 7, 8, 9]] = [5, 4, 7, 6, 9, 8]
+"""What a class is called in the mirror."""
+
+BACKGROUND, SKIN, NOSE = 0, 1, 2
+
+
+def mirrored(picture: Pixels, parsing: Map) -> tuple[Pixels, Map]:
+    return np.ascontiguousarray(picture[:, ::-1]), EXCHANGED[parsing[:, ::-1]]
+
+
+def moved(picture: Pixels, parsing: Map, rng: np.random.Generator, turn: float = 25, zoom: float = 0.25, shift: float = 0.08) -> tuple[Pixels, Map]:
+    """Turns (degrees), zooms and shifts (share of the side), the same for picture and map."""
+    size = picture.shape[0]
+    angle = float(np.clip(rng.normal(0, turn / 2), -2 * turn, 2 * turn))
+    matrix = cv2.getRotationMatrix2D((size / 2, size / 2), angle, float(np.exp(rng.uniform(-zoom, zoom))))
+    matrix[:, 2] += rng.uniform(-shift, shift, 2) * size
+    # A slight stretch stands for turned heads and lenses.
+    matrix[0, :2] *= rng.uniform(0.9, 1.05)
+    shape = (size, size)
+    border = cv2.BORDER_REPLICATE
+    return cv2.warpAffine(picture, matrix, shape, borderMode=border), cv2.warpAffine(parsing, matrix, shape, flags=cv2.INTER_NEAREST, borderMode=border)
+
+
+def recoloured(picture: Pixels, rng: np.random.Generator, strength: float = 1.0) -> Pixels:
+    """Light, gamma, colour balance, saturation, sometimes gray, sometimes a light from one side."""
+    x = picture.astype(np.float32) / 255
+    x = x ** float(np.exp(rng.normal(0, 0.25 * strength)))
+    x = x * np.exp(rng.normal(0, 0.15 * strength)) + rng.normal(0, 0.04 * strength)
+    x = x * np.exp(rng.normal(0, 0.08 * strength, 3)).astype(np.float32)
+    gray = x.mean(2, keepdims=True)
+    x = gray + (x - gray) * (0.0 if rng.random() < 0.08 else float(np.exp(rng.normal(0, 0.25 * strength))))
+    if rng.random() < 0.25:
+        size = picture.shape[0]
+        direction, ramp = rng.uniform(0, 2 * np.pi), np.linspace(-1, 1, size, dtype=np.float32)
+        slope = np.cos(direction) * ramp[None] + np.sin(direction) * ramp[:, None]
+        x = x * np.exp(rng.uniform(0.2, 0.8) * slope)[..., None]
+    return np.clip(x * 255, 0, 255).astype(np.uint8)
+
+
+def degraded(picture: Pixels, rng: np.random.Generator) -> Pixels:
+    """Blur, lost resolution, noise, JPEG: what small and dark photos look like."""
+    size = picture.shape[0]
+    if rng.random() < 0.3:
+        small = max(20, int(size * rng.uniform(0.2, 0.8)))
+        picture = cv2.resize(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), (size, size), interpolation=cv2.INTER_LINEAR)
+    elif rng.random() < 0.2:
+        picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.3, 1.8)))
+    if rng.random() < 0.3:
+        noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(2, 18))
+        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.15:
+        done = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])[1]
+        picture = cv2.imdecode(done, cv2.IMREAD_COLOR)
+    return picture
+
+
+def occluded(picture: Pixels, parsing: Map, other: Pixels, rng: np.random.Generator) -> tuple[Pixels, Map]:
+    """Lays a hand, cup, stick or sheet over the face; what it covers is background, so that it stays as it is.
+
+    Args:
+        other: another picture of the same size, whose texture the object may have.
+    """
+    size = picture.shape[0]
+    shape = np.zeros((size, size), np.uint8)
+    kind = rng.choice(["hand", "round", "stick", "sheet"], p=[0.4, 0.25, 0.15, 0.2])
+    if kind == "hand":
+        _draw_hand(shape, rng)
+        skin = picture[(parsing == SKIN) | (parsing == NOSE)]
+        tone = np.median(skin, 0) if len(skin) > 50 and rng.random() < 0.8 else rng.integers(40, 240, 3)
+        texture = _skin_like(shape, tone.astype(np.float32), rng)
+    else:
+        _draw_object(shape, str(kind), rng)
+        texture = _object_texture(other, rng)
+    soft = cv2.GaussianBlur(shape.astype(np.float32) / 255, (0, 0), float(rng.uniform(0.4, 1.0)))[..., None]
+    shade = cv2.GaussianBlur(soft[..., 0], (0, 0), 3.0)[..., None] * np.float32(rng.uniform(0, 0.35))
+    mixed = (1 - soft) * picture * (1 - shade) + soft * texture
+    return np.clip(mixed, 0, 255).astype(np.uint8), np.where(shape > 127, np.uint8(BACKGROUND), parsing)
+
+
+def _draw_hand(shape: Map, rng: np.random.Generator) -> None:
+    """A palm and a few fingers reaching into the picture from one side."""
+    size = shape.shape[0]
+    centre = rng.uniform([0.2, 0.45], [0.8, 1.0]) * size
+    heading = rng.uniform(-np.pi, 0) if rng.random() < 0.8 else rng.uniform(0, np.pi)
+    thick = rng.uniform(0.05, 0.085) * size
+    across = np.array([-np.sin(heading), np.cos(heading)])
+    along = np.array([np.cos(heading), np.sin(heading)])
+    fingers = int(rng.integers(1, 5))
+    for i in range(fingers):
+        base = centre + across * (i - (fingers - 1) / 2) * thick * rng.uniform(1.0, 1.15)
+        bend = rng.normal(0, 0.15)
+        direction = np.array([np.cos(heading + bend), np.sin(heading + bend)])
+        tip = base + direction * size * rng.uniform(0.15, 0.35)
+        cv2.line(shape, _point(base), _point(tip), 255, max(2, int(thick)), cv2.LINE_AA)
+    palm = centre - along * size * 0.12
+    axes = (int(size * rng.uniform(0.1, 0.2)), int(max(2, fingers * thick * 0.6)))
+    cv2.ellipse(shape, _point(palm), axes, float(np.degrees(heading)), 0, 360, 255, -1, cv2.LINE_AA)
+    cv2.line(shape, _point(palm), _point(palm - along * size), 255, max(3, int(fingers * thick * 0.8)), cv2.LINE_AA)
+
+
+def _draw_object(shape: Map, kind: str, rng: np.random.Generator) -> None:
+    size = shape.shape[0]
+    centre = rng.uniform([0.2, 0.4], [0.8, 0.95]) * size
+    if kind == "round":
+        axes = rng.uniform(0.07, 0.25, 2) * size
+        cv2.ellipse(shape, _point(centre), (int(axes[0]), int(axes[1])), float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
+    if kind in ("round", "stick"):
+        end = centre + rng.uniform([-0.5, 0.3], [0.5, 1.0]) * size
+        cv2.line(shape, _point(centre), _point(end), 255, int(size * rng.uniform(0.02, 0.1)), cv2.LINE_AA)
+        if kind == "stick":
+            cv2.circle(shape, _point(centre), int(size * rng.uniform(0.03, 0.12)), 255, -1, cv2.LINE_AA)
+    if kind == "sheet":
+        angle = rng.uniform(-0.6, 0.6) + (np.pi / 2 if rng.random() < 0.4 else 0.0)
+        half = rng.uniform(0.15, 0.6, 2) * size
+        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        place = rng.uniform([0.1, 0.6], [0.9, 1.1]) * size
+        cv2.fillPoly(shape, [np.rint(corners @ turn.T + place).astype(np.int32)], 255, cv2.LINE_AA)
+
+
+def _point(xy: NDArray[np.float64]) -> tuple[int, int]:
+    return int(np.clip(xy[0], -2000, 2000)), int(np.clip(xy[1], -2000, 2000))
+
+
+def _skin_like(shape: Map, tone: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Rounded shading: fingers are darker at their edges."""
+    height = cv2.distanceTransform((shape > 127).astype(np.uint8), cv2.DIST_L2, 3)
+    height = np.minimum(height / max(1.0, float(np.percentile(height[height > 0], 90)) if (height > 0).any() else 1.0), 1)
+    light = np.float32(rng.uniform(0.55, 0.8)) + np.float32(rng.uniform(0.25, 0.5)) * np.sqrt(height)
+    coarse = cv2.resize(rng.standard_normal((12, 12)).astype(np.float32), shape.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    grain = rng.standard_normal(shape.shape).astype(np.float32)
+    return np.clip(tone * (light + 0.06 * coarse)[..., None] * np.float32(rng.uniform(0.75, 1.15)) + 3 * grain[..., None], 0, 255)
+
+
+def _object_texture(other: Pixels, rng: np.random.Generator) -> NDArray[np.float32]:
+    size = other.shape[0]
+    colour = rng.integers(0, 256, 3).astype(np.float32)
+    if rng.random() < 0.5:
+        ramp = np.linspace(rng.uniform(0.4, 1), rng.uniform(0.6, 1.3), size, dtype=np.float32)
+        plain = np.broadcast_to(colour * ramp[None, :, None], (size, size, 3)) + 4 * rng.standard_normal((size, size, 1)).astype(np.float32)
+        return np.clip(plain, 0, 255)
+    # A strip of another picture's edge: cloth, hair, walls, but no face.
+    side = max(8, size // 5)
+    x, y = (0 if rng.random() < 0.5 else size - side), int(rng.integers(0, size - side))
+    return cv2.resize(other[y : y + side, x : x + side], (size, size), interpolation=cv2.INTER_CUBIC).astype(np.float32)

@@ -1,0 +1,64 @@
+"""The losses that several tasks share."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from masquerade.networks.segmentation import Encoder
+from masquerade.regions import BROWS, EYES, GLASSES, LOWER_LIP, MOUTH, UPPER_LIP
+
+Verdicts = tuple[torch.Tensor, torch.Tensor]
+
+
+class FeatureLoss(nn.Module):
+    """Relative L1 distance of EfficientNet-Lite0's features after blocks 1, 3 and 5 (perceptual loss, Johnson et al. 2016)."""
+
+    BLOCKS = (0, 1, 3, 5)
+
+    def __init__(self, pretrained: bool = True) -> None:
+        super().__init__()
+        encoder = Encoder(pretrained)
+        self.stem, self.blocks = encoder.stem, encoder.blocks[: max(self.BLOCKS) + 1]
+        self.eval().requires_grad_(False)
+
+    def features(self, picture: torch.Tensor) -> list[torch.Tensor]:
+        """N x 3 x S x S in [-1, 1] to one feature map for each of BLOCKS."""
+        kept, x = [], self.stem(picture)
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in self.BLOCKS:
+                kept.append(x)
+        return kept
+
+    def forward(self, picture: torch.Tensor, truth: list[torch.Tensor]) -> torch.Tensor:
+        """`truth`: features of the true picture, computed once without gradients."""
+        distances = [F.l1_loss(f, t) / t.abs().mean().clamp(min=1e-3) for f, t in zip(self.features(picture), truth, strict=True)]
+        return torch.stack(distances).mean()
+
+
+def hinge_critic(real: Verdicts, fake: Verdicts) -> torch.Tensor:
+    """Hinge loss of a critic (Lim and Ye 2017), mean over its two heads."""
+    return torch.stack([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]).mean()
+
+
+def hinge_generator(fake: Verdicts) -> torch.Tensor:
+    return -torch.stack([f.mean() for f in fake]).mean()
+
+
+def r1_penalty(verdicts: Verdicts, picture: torch.Tensor) -> torch.Tensor:
+    """Squared gradient of the verdicts at real pictures (Mescheder et al. 2018); `picture` must require gradients."""
+    score = verdicts[0].mean((1, 2, 3)).sum() + verdicts[1].sum()
+    (gradient,) = torch.autograd.grad(score, picture, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean()
+
+
+def attention(planes: torch.Tensor) -> torch.Tensor:
+    """What people look at weighs three times: eyes, brows, glasses, mouth. Planes N x 14 x S x S to N x 1 x S x S."""
+    return 1 + 2 * planes[:, [GLASSES, EYES, BROWS, MOUTH, UPPER_LIP, LOWER_LIP]].sum(1, keepdim=True)
+
+
+def masked_l1(picture: torch.Tensor, truth: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean absolute difference, weighted by a mask N x 1 x S x S."""
+    return ((picture - truth).abs() * mask).sum() / (3 * mask.sum().clamp(min=1))
