@@ -1,0 +1,216 @@
+"""One photo from pixels to pixels: find, crop, read, draw, lay, audit; obscure what cannot be replaced."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+
+from masquerade.audit import Audit, Detector, Recognizer
+from masquerade.enlarging import lay
+from masquerade.faces.alignment import TEMPLATE, canonical_matrix, region_of, take_crop
+from masquerade.faces.detection import FaceDetector, YuNet
+from masquerade.faces.recognition import THRESHOLD, SFace
+
+from masquerade.generation.identity import IdentityBank
+from masquerade.generation.replacement import SIZE, Reading, Replacement, ShapeSource
+from masquerade.keys import PersonKey
+from masquerade.obscuring import obscure
+from masquerade.types import Box, Crop, Face, FaceReport, Floats, Identity, Pixels, Result
+
+Method = Literal["generate", "blur", "pixelate", "solid"]
+
+SMALLEST_PX = 24
+"""Smaller faces are obscured: a drawn face of so few pixels is no better than a pixelated one."""
+
+CANDIDATES = 4
+"""Identities drawn at once; the one least like the person is taken."""
+
+ROUNDS = 3
+"""So often new candidates are drawn before a face is obscured."""
+
+AUDIT_MARGIN = 0.08
+"""How far below the recogniser's threshold a new face must stay: others measure with other landmarks."""
+
+AUDITED_MARGIN = 0.6
+"""The audit looks at the crop and this much around it, in shares of the face's box."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A replaced region of the photo, and how alike it is to the original."""
+
+    region: Pixels
+    similarity: float
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What an `Anonymizer` is made of.
+
+    Attributes:
+        detector: finds faces in whole photos.
+        checker: a second, quick detector, which says whether a replacement looks like a face.
+        recognizer: describes people, for the audit and for keys.
+        replacement: draws new faces; None where every face is obscured.
+    """
+
+    detector: Detector
+    checker: Detector
+    recognizer: Recognizer
+    replacement: FaceDrawer | None
+
+    @classmethod
+    def shipped(cls, threads: int, shape: ShapeSource, with_networks: bool) -> Parts:
+        """YuNet, SFace and our own networks.
+
+        Raises:
+            DamagedWeights: a network's file is missing or damaged.
+        """
+        return cls(FaceDetector(threads), YuNet(0.6), SFace(), Replacement(threads, shape) if with_networks else None)
+
+
+class FaceDrawer(Protocol):
+    """What draws faces, such as `Replacement`."""
+
+    @property
+    def bank(self) -> IdentityBank: ...
+
+    def read(self, crop: Crop) -> Reading | None: ...
+
+    def draw(self, crop: Crop, reading: Reading, identities: Sequence[Identity]) -> Floats: ...
+
+
+class Anonymizer:
+    """Replaces every face in photos by the face of a person who does not exist.
+
+    Args:
+        method: "generate", or obscure every face by "blur", "pixelate" or "solid".
+        shape: "drawn" draws the inner parsing map anew (ShapeVAE); "own" keeps the person's, as in the paper: for comparison.
+        seed: makes a run reproducible; None draws from the system's randomness.
+        key: gives one person the same new face across photos; whoever has the key can link outputs.
+        threads: how many threads the networks may use.
+        parts: what finds, draws and recognises; None takes what is shipped.
+    """
+
+    def __init__(
+        self,
+        method: Method = "generate",
+        shape: ShapeSource = "drawn",
+        seed: int | None = None,
+        key: bytes | None = None,
+        threads: int = 2,
+        parts: Parts | None = None,
+    ) -> None:
+        parts = parts or Parts.shipped(threads, shape, with_networks=method == "generate")
+        self._method, self._seed = method, seed
+        self._detector, self._replacement = parts.detector, parts.replacement
+        self._audit = Audit(parts.recognizer, parts.checker, THRESHOLD, AUDIT_MARGIN)
+        self._person_key = PersonKey(key, parts.recognizer) if key else None
+
+    def photo(self, rgb: Pixels, boxes: Sequence[Box] | None = None) -> Result:
+        """Anonymises a photo.
+
+        Args:
+            rgb: RGB uint8, height x width x 3.
+            boxes: faces to replace, x0, y0, x1, y1; None finds them.
+
+        Returns:
+            The anonymised pixels, and what became of every face.
+        """
+        faces = self._detector(rgb) if boxes is None else [_face_in(self._detector, rgb, box) for box in boxes]
+        entropy = secrets.randbits(64) if self._seed is None else _seed_of(self._seed, rgb)
+        pixels = rgb.copy()
+        reports = []
+        for index, face in enumerate(faces):
+            rng = np.random.default_rng([entropy, index])
+            if self._person_key:
+                rng = np.random.default_rng(self._person_key.seed(rgb, face))
+            reports.append(self._face(rgb, pixels, face, rng))
+        return Result(pixels, tuple(reports))
+
+    def _face(self, original: Pixels, pixels: Pixels, face: Face, rng: np.random.Generator) -> FaceReport:
+        """Replaces or obscures one face, in place."""
+        if self._replacement is None:
+            return self._obscured(original, pixels, face, "method", 0, rng)
+        if min(face.width, face.height) < SMALLEST_PX:
+            return self._obscured(original, pixels, face, "too small", 0, rng)
+        crop = take_crop(original, canonical_matrix(face, SIZE), SIZE)
+        reading = self._replacement.read(crop)
+        if reading is None:
+            return self._obscured(original, pixels, face, "no face for the parser", 0, rng)
+        x0, y0, x1, y1 = region_of(crop.matrix, SIZE, *original.shape[1::-1], _margin(face))
+        person = self._audit.describe(original[y0:y1, x0:x1], _shifted(face, x0, y0))
+        best = None
+        for attempt in range(1, ROUNDS + 1):
+            best = self._best(pixels, face, crop, reading, person, rng)
+            if best is not None and self._audit.passes(best.similarity):
+                pixels[y0:y1, x0:x1] = best.region
+                return FaceReport(face.box, "generated", "", _rounded(best.similarity), attempt)
+        reason = "audit: not a face" if best is None else "audit: still alike"
+        return self._obscured(original, pixels, face, reason, ROUNDS, rng)
+
+    def _best(
+        self, pixels: Pixels, face: Face, crop: Crop, reading: Reading, person: Floats | None, rng: np.random.Generator
+    ) -> _Candidate | None:
+        """Draws several identities and takes, among those that a detector calls a face, the one least like the person."""
+        assert self._replacement is not None
+        identities = [self._replacement.bank.draw(reading.around, rng) for _ in range(CANDIDATES)]
+        x0, y0, x1, y1 = region_of(crop.matrix, crop.size, *pixels.shape[1::-1], _margin(face))
+        moved = crop.matrix.copy()
+        moved[:, 2] += crop.matrix[:, :2] @ np.array([x0, y0], np.float64)
+        found = []
+        for drawn, identity in zip(self._replacement.draw(crop, reading, identities), identities, strict=True):
+            region = pixels[y0:y1, x0:x1].copy()
+            lay(region, drawn, reading.mask, moved, np.random.default_rng(identity.seed))
+            there = self._audit.describe(region, _shifted(face, x0, y0))
+            similarity = self._audit.likeness(person, there)
+            if similarity is not None and self._audit.sees_face(there):
+                found.append(_Candidate(region, similarity))
+        return min(found, key=lambda c: c.similarity, default=None)
+
+    def _obscured(self, original: Pixels, pixels: Pixels, face: Face, reason: str, attempts: int, rng: np.random.Generator) -> FaceReport:
+        obscure(pixels, face, "pixelate" if self._method == "generate" else self._method, rng)
+        return FaceReport(face.box, "obscured", reason, _rounded(self._audit.similarity(original, pixels, face)), attempts)
+
+
+def _face_in(detector: Detector, photo: Pixels, box: Box) -> Face:
+    """The face in a box that was handed in: as the detector sees it there, else with the landmarks of an average face."""
+    x0, y0, x1, y1 = box
+    width, height = x1 - x0, y1 - y0
+    left, top = max(int(x0 - 0.5 * width), 0), max(int(y0 - 0.5 * height), 0)
+    near = photo[top : int(y1 + 0.5 * height) + 1, left : int(x1 + 0.5 * width) + 1]
+    found = [_shifted(f, -left, -top) for f in detector(near)] if min(near.shape[:2]) > 0 else []
+    inside = [f for f in found if x0 < f.landmarks[:, 0].mean() < x1 and y0 < f.landmarks[:, 1].mean() < y1]
+    if inside:
+        return replace(max(inside, key=lambda f: f.width * f.height), box=box)
+    # An average face fills its box so that the template's square is 1.75 times as wide and lies around the nose.
+    middle, side = np.array([(x0 + x1) / 2, (y0 + y1) / 2]), 1.75 * width
+    landmarks = middle + (TEMPLATE - TEMPLATE[2] - [0, -0.01]) * side
+    return Face(box, landmarks.astype(np.float32), 0.0)
+
+
+def _seed_of(seed: int, rgb: Pixels) -> int:
+    """One seed for each photo: independent of order, and no two photos share a person by it."""
+    digest = hashlib.sha256(f"{seed} {rgb.shape}".encode())
+    digest.update(np.ascontiguousarray(rgb))
+    return int.from_bytes(digest.digest()[:8], "big")
+
+
+def _margin(face: Face) -> int:
+    return int(AUDITED_MARGIN * max(face.width, face.height))
+
+
+def _rounded(similarity: float | None) -> float | None:
+    return None if similarity is None else round(similarity, 4)
+
+
+def _shifted(face: Face, x: int, y: int) -> Face:
+    x0, y0, x1, y1 = face.box
+    return Face((x0 - x, y0 - y, x1 - x, y1 - y), face.landmarks - np.float32([x, y]), face.score)
+
+

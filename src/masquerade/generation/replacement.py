@@ -1,0 +1,86 @@
+"""One face's way through the networks: parse, new identity, new shape, generate, harmonise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from masquerade.faces.landmarks import Landmarks, condition_of
+from masquerade.generation.anonymization import Anonymization
+from masquerade.generation.harmonization import Harmonization
+from masquerade.generation.identity import IdentityBank, Surroundings
+from masquerade.generation.segmentation import Segmentation
+from masquerade.generation.shape import Shape
+from masquerade.masks import own_face, replaced_mask
+from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
+from masquerade.types import Crop, Floats, Identity
+
+ShapeSource = Literal["drawn", "own"]
+
+SIZE = 128
+"""Side of the canonical crop that the networks work on."""
+
+GLASSES_SHARE = 0.003
+SMALLEST_FACE_SHARE = 0.06
+"""A crop of which the parser calls less than this share a face shows none that could be replaced."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What is known of a crop before a new face is drawn: all that the new face may depend on.
+
+    Attributes:
+        parsing: merged classes, 128 x 128 uint8.
+        mask: what will be replaced, 128 x 128 float32.
+        condition: 11 float32, pose and expression, and whether glasses are worn.
+        around: what the choice of an identity may depend on.
+    """
+
+    parsing: NDArray[np.uint8]
+    mask: Floats
+    condition: Floats
+    around: Surroundings
+
+
+class Replacement:
+    """All networks that draw faces, loaded once."""
+
+    def __init__(self, threads: int = 2, shape: ShapeSource = "drawn") -> None:
+        self._segmentation, self._landmarks, self.bank = Segmentation(threads), Landmarks(threads), IdentityBank()
+        self._shape, self._anonymization, self._harmonization = Shape(threads), Anonymization(threads), Harmonization(threads)
+        self._source = shape
+
+    def read(self, crop: Crop) -> Reading | None:
+        """Parses a crop of 128 x 128; None where the parser sees no face."""
+        parsing = own_face(self._segmentation(crop.pixels))
+        if np.isin(parsing, INNER).mean() < SMALLEST_FACE_SHARE:
+            return None
+        glasses = float((parsing == GLASSES).mean() > GLASSES_SHARE)
+        condition = np.append(condition_of(self._landmarks(crop.pixels)), glasses).astype(np.float32)
+        around = Surroundings(_skin(crop, parsing), self.bank.apparent_sex(parsing))
+        return Reading(parsing, replaced_mask(parsing), condition, around)
+
+    def draw(self, crop: Crop, reading: Reading, identities: Sequence[Identity]) -> Floats:
+        """New faces for a crop, one for each identity: K x 128 x 128 x 3 float32 RGB in 0 to 255."""
+        latents = np.stack([i.shape for i in identities])
+        if self._source == "own":
+            maps = np.repeat(reading.parsing[None], len(identities), 0)
+        else:
+            maps = self._shape(reading.parsing, latents, reading.condition)
+        rough = self._anonymization(maps, np.stack([i.texture for i in identities]), reading.condition[8:10])
+        return self._harmonization(crop.pixels, rough, reading.mask, maps)
+
+
+def _skin(crop: Crop, parsing: NDArray[np.uint8]) -> Floats | None:
+    """CIELAB of the visible skin: the median over face, ears and neck, three numbers."""
+    pixels = crop.pixels[np.isin(parsing, (SKIN, NOSE, EARS, NECK))]
+    if len(pixels) < 100:
+        return None
+    median = np.median(pixels, 0).astype(np.float32) / 255
+    lab: Floats = cv2.cvtColor(median[None, None], cv2.COLOR_RGB2LAB)[0, 0]
+    return lab

@@ -1,0 +1,62 @@
+"""Blur, pixelate, solid: methods of their own, and what becomes of a face that cannot be replaced convincingly.
+
+All three keep a handful of mean colours of the face and throw the rest away; nothing finer can be computed back. Noise on these
+colours keeps even them from being read exactly. docs/privacy.md says how often recognisers still know the person.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from masquerade.types import Face, Floats, Pixels
+
+Method = Literal["blur", "pixelate", "solid"]
+
+CELLS: dict[Method, int] = {"blur": 4, "pixelate": 6, "solid": 1}
+"""How many colours are kept along each side of the obscured area."""
+
+REACH = 1.35
+"""The obscured ellipse in sides of the face's box: from the hairline to below the chin, with the ears."""
+
+SOFT_EDGE = 0.1
+"""The outer share of the ellipse's radius where it fades out; all of it lies outside the box's own ellipse."""
+
+NOISE_LEVELS = 8.0, 20.0
+"""Every kept colour is made lighter or darker by so many grey levels at least and at most."""
+
+
+def obscure(photo: Pixels, face: Face, method: Method, rng: Generator) -> None:
+    """Makes a face unrecognisable, in place; what lies further than 0.2 of the box's sides away from it stays as it is.
+
+    Args:
+        photo: RGB uint8, height x width x 3, changed in place.
+        face: which face; only its box counts.
+        method: "pixelate", "blur" (the same with soft passages) or "solid" (one colour).
+        rng: where the noise comes from; with a generator of a known seed the noise can be taken away again.
+    """
+    height, width = photo.shape[:2]
+    x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+    half_w, half_h = max(face.width * REACH / 2, 1.0), max(face.height * REACH / 2, 1.0)
+    x0, y0 = max(int(np.floor(x - half_w)), 0), max(int(np.floor(y - half_h)), 0)
+    x1, y1 = min(int(np.ceil(x + half_w)) + 1, width), min(int(np.ceil(y + half_h)) + 1, height)
+    if x0 >= x1 or y0 >= y1:
+        return
+    below = photo[y0:y1, x0:x1]
+    radius = np.hypot((np.arange(x0, x1)[None] - x) / half_w, (np.arange(y0, y1)[:, None] - y) / half_h)
+    mask = np.clip((1 - radius) / SOFT_EDGE, 0, 1).astype(np.float32)[..., None]
+    colours = _noisy(cv2.resize(below, (CELLS[method], CELLS[method]), interpolation=cv2.INTER_AREA).astype(np.float32), rng)
+    how = cv2.INTER_LINEAR if method == "blur" else cv2.INTER_NEAREST
+    laid = cv2.resize(colours, (x1 - x0, y1 - y0), interpolation=how)
+    below[:] = np.rint(below + mask * (laid - below)).astype(np.uint8)
+
+
+def _noisy(colours: Floats, rng: Generator) -> Floats:
+    """Every colour lighter or darker at random, never so that it would be cut off at black or white."""
+    change = rng.uniform(*NOISE_LEVELS, colours.shape[:2]).astype(np.float32)[..., None]
+    lighter = (rng.random(colours.shape[:2]) < 0.5)[..., None]
+    lighter = (lighter & (colours.max(-1, keepdims=True) + change <= 255)) | (colours.min(-1, keepdims=True) - change < 0)
+    return np.clip(np.where(lighter, colours + change, colours - change), 0, 255).astype(np.float32)

@@ -1,0 +1,40 @@
+"""Which part of a crop is replaced."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from masquerade.masks import own_face, replaced_mask
+from masquerade.regions import BACKGROUND, EARS, HAIR, SKIN
+
+
+def test_the_mask_reaches_a_little_over_the_face_and_no_further() -> None:
+    parsing = np.full((128, 128), HAIR, np.uint8)
+    parsing[40:90, 40:90] = SKIN
+    mask = replaced_mask(parsing)
+    assert mask[42:88, 42:88].min() > 0.95
+    assert mask[:30].max() == 0 and mask[:, 100:].max() == 0
+    assert 0 < mask[38, 64] <= 1
+
+
+def test_specks_are_not_replaced() -> None:
+    parsing = np.full((128, 128), HAIR, np.uint8)
+    parsing[20, 20] = SKIN
+    assert replaced_mask(parsing).max() == 0
+
+
+def test_a_neighbour_in_the_crop_is_left_alone() -> None:
+    parsing = np.zeros((128, 128), np.uint8)
+    parsing[40:100, 40:88] = SKIN
+    parsing[50:100, 118:128] = SKIN
+    own = own_face(parsing)
+    assert (own[50:100, 118:128] == BACKGROUND).all()
+    assert (own[40:100, 40:88] == SKIN).all()
+
+
+def test_ears_behind_hair_belong_to_the_face() -> None:
+    parsing = np.zeros((128, 128), np.uint8)
+    parsing[40:100, 40:80] = SKIN
+    parsing[40:100, 80:88] = HAIR
+    parsing[60:70, 90:96] = EARS
+    assert (own_face(parsing)[60:70, 90:96] == EARS).all()
