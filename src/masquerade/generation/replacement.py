@@ -57,13 +57,20 @@ class Replacement:
 
     def read(self, crop: Crop) -> Reading | None:
         """Parses a crop of 128 x 128; None where the parser sees no face."""
-        parsing = own_face(self._segmentation(crop.pixels))
+        return self.reading(crop, *self.measure(crop))
+
+    def measure(self, crop: Crop) -> tuple[Floats, Floats]:
+        """What can be steadied over time before it is read: shares of the classes, 14 x 128 x 128, and ten numbers of pose and expression."""
+        return self._segmentation.shares(crop.pixels), condition_of(self._landmarks(crop.pixels))
+
+    def reading(self, crop: Crop, shares: Floats, condition: Floats) -> Reading | None:
+        """A reading from what `measure` gave; None where the parser sees no face."""
+        parsing = own_face(shares.argmax(0).astype(np.uint8))
         if np.isin(parsing, INNER).mean() < SMALLEST_FACE_SHARE:
             return None
         glasses = float((parsing == GLASSES).mean() > GLASSES_SHARE)
-        condition = np.append(condition_of(self._landmarks(crop.pixels)), glasses).astype(np.float32)
         around = Surroundings(_skin(crop, parsing), self.bank.apparent_sex(parsing))
-        return Reading(parsing, replaced_mask(parsing), condition, around)
+        return Reading(parsing, replaced_mask(parsing), np.append(condition, glasses).astype(np.float32), around)
 
     def draw(self, crop: Crop, reading: Reading, identities: Sequence[Identity]) -> Floats:
         """New faces for a crop, one for each identity: K x 128 x 128 x 3 float32 RGB in 0 to 255."""

@@ -1,0 +1,168 @@
+"""The faces of a clip's frames: one new face a person, steady from frame to frame."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from masquerade.anonymizer import AUDIT_MARGIN, CANDIDATES, SMALLEST_PX, Parts
+from masquerade.audit import Audit
+from masquerade.enlarging import lay
+from masquerade.faces.alignment import canonical_matrix, take_crop
+from masquerade.faces.people import Person
+from masquerade.faces.recognition import THRESHOLD
+from masquerade.generation.identity import Surroundings
+from masquerade.generation.replacement import SIZE, Replacement
+from masquerade.obscuring import Method as ObscuringMethod
+from masquerade.obscuring import obscure
+from masquerade.types import Crop, Face, FaceReport, Floats, Identity, Pixels
+from masquerade.video import TrackedFace
+
+CANDIDATE_ROUNDS = 3
+"""So many times CANDIDATES identities are tried on a person's portraits."""
+
+FRESH = 0.45
+"""Share of what a frame shows in the steadied parsing map and condition; the rest comes from the frames before."""
+
+FRESH_PICTURE = 0.6
+"""Share of the frame's own drawing in the new face; the rest is the drawing of the frame before, in the same canonical place."""
+
+AUDITED_EVERY = 5
+"""Every so many frames of a track the audit looks whether the person is gone."""
+
+
+@dataclass
+class _TrackState:
+    """What a track remembers from frame to frame, all in the canonical crop."""
+
+    identity: Identity
+    shares: Floats | None = None
+    condition: Floats | None = None
+    picture: Floats | None = None
+    frames: int = 0
+    similarity: float | None = None
+    failing: bool = False
+
+
+class ClipAnonymizer:
+    """Replaces the tracked faces of one clip; see `masquerade.video.FrameAnonymizer`.
+
+    Args:
+        parts: as for `Anonymizer`; `parts.replacement` may be None only where every face is obscured.
+        method: "generate", "blur", "pixelate" or "solid".
+        seed: makes the choice of identities reproducible.
+    """
+
+    def __init__(self, parts: Parts, method: str = "generate", seed: int | None = None) -> None:
+        self._parts, self._method = parts, method
+        self._audit = Audit(parts.recognizer, parts.checker, THRESHOLD, AUDIT_MARGIN)
+        self._entropy = secrets.randbits(64) if seed is None else seed
+        self._identities: dict[int, Identity] = {}
+        self._people: dict[int, Person] = {}
+        self._tracks: dict[int, _TrackState] = {}
+
+    def begin(self, people: Sequence[Person]) -> None:
+        """Chooses every person's new face on their portraits."""
+        self._people = {p.number: p for p in people}
+        if self._method != "generate":
+            return
+        for person in people:
+            rng = np.random.default_rng([self._entropy % 2**64, person.number])
+            self._identities[person.number] = self._choose(person, rng)
+
+    def frame(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
+        """Replaces the faces of a frame."""
+        pixels = rgb.copy()
+        reports = [self._face(rgb, pixels, tracked) for tracked in faces]
+        here = {tracked.track for tracked in faces}
+        self._tracks = {number: state for number, state in self._tracks.items() if number in here}
+        return pixels, reports
+
+    def _face(self, original: Pixels, pixels: Pixels, tracked: TrackedFace) -> FaceReport:
+        face = tracked.face
+        if self._method != "generate":
+            return self._obscured(pixels, tracked, "method")
+        if tracked.is_instant:
+            return self._obscured(pixels, tracked, "seen for an instant")
+        if min(face.width, face.height) < SMALLEST_PX:
+            return self._obscured(pixels, tracked, "too small")
+        state = self._tracks.setdefault(tracked.track, _TrackState(self._identities[tracked.person]))
+        crop = take_crop(original, canonical_matrix(face, SIZE), SIZE)
+        drawn, mask = self._drawn(crop, state)
+        if drawn is None or mask is None:
+            return self._obscured(pixels, tracked, "no face for the parser")
+        trial = pixels if not state.failing else pixels.copy()
+        lay(trial, drawn, mask, crop.matrix, np.random.default_rng([state.identity.seed, state.frames]))
+        if state.frames % AUDITED_EVERY == 0 or state.failing:
+            state.similarity = self._similarity(trial, face, tracked.person)
+            state.failing = not self._audit.passes(state.similarity)
+        state.frames += 1
+        if state.failing:
+            return self._obscured(pixels, tracked, "audit: still alike")
+        if trial is not pixels:
+            pixels[...] = trial
+        similarity = None if state.similarity is None else round(state.similarity, 4)
+        return FaceReport(face.box, "generated", "", similarity, 1)
+
+    def _drawn(self, crop: Crop, state: _TrackState) -> tuple[Floats | None, Floats | None]:
+        """The new face of a frame and its mask, steadied by the frames before."""
+        replacement = self._parts.replacement
+        assert isinstance(replacement, Replacement)
+        shares, condition = replacement.measure(crop)
+        if state.shares is not None and state.condition is not None:
+            shares = FRESH * shares + (1 - FRESH) * state.shares
+            condition = FRESH * condition + (1 - FRESH) * state.condition
+        state.shares, state.condition = shares, condition
+        reading = replacement.reading(crop, shares, condition)
+        if reading is None:
+            state.picture = None
+            return None, None
+        picture = replacement.draw(crop, reading, [state.identity])[0]
+        if state.picture is not None:
+            picture = FRESH_PICTURE * picture + (1 - FRESH_PICTURE) * state.picture
+        state.picture = picture
+        return picture, reading.mask
+
+    def _similarity(self, pixels: Pixels, face: Face, number: int) -> float | None:
+        person = self._people[number].embedding
+        there = self._audit.describe(pixels, face)
+        return self._audit.likeness(None if person is None else person[None], there)
+
+    def _choose(self, person: Person, rng: np.random.Generator) -> Identity:
+        """The identity that is least like the person on their best portraits."""
+        replacement = self._parts.replacement
+        assert replacement is not None
+        looks = []
+        for portrait in person.portraits[:2]:
+            crop = take_crop(portrait.pixels, canonical_matrix(portrait.face, SIZE), SIZE)
+            reading = replacement.read(crop)
+            if reading is not None:
+                looks.append((portrait, crop, reading))
+        if not looks or person.embedding is None:
+            return replacement.bank.draw(Surroundings(None, 0.5), rng)
+        best: tuple[float, Identity] | None = None
+        for _ in range(CANDIDATE_ROUNDS):
+            identities = [replacement.bank.draw(looks[0][2].around, rng) for _ in range(CANDIDATES)]
+            worst = np.full(CANDIDATES, -1.0)
+            for portrait, crop, reading in looks:
+                for index, drawn in enumerate(replacement.draw(crop, reading, identities)):
+                    pixels = portrait.pixels.copy()
+                    lay(pixels, drawn, reading.mask, crop.matrix, np.random.default_rng(0))
+                    similarity = self._similarity(pixels, portrait.face, person.number)
+                    worst[index] = max(worst[index], 1.0 if similarity is None else similarity)
+            index = int(worst.argmin())
+            if best is None or worst[index] < best[0]:
+                best = float(worst[index]), identities[index]
+            if self._audit.passes(best[0] + AUDIT_MARGIN):
+                break
+        assert best is not None
+        return best[1]
+
+    def _obscured(self, pixels: Pixels, tracked: TrackedFace, reason: str) -> FaceReport:
+        method: ObscuringMethod = "pixelate" if self._method == "generate" else self._method  # type: ignore[assignment]
+        # The same noise in every frame of a track: it does not flicker, and cannot be averaged away.
+        obscure(pixels, tracked.face, method, np.random.default_rng([self._entropy % 2**64, tracked.track]))
+        return FaceReport(tracked.face.box, "obscured", reason, None, 0)
