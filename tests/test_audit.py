@@ -33,7 +33,9 @@ def nothing(photo: Pixels) -> list[Face]:
     return []
 
 
-def moved_by(x: float, y: float) -> Face:
+def seen_at(x: float, y: float) -> Face:
+    """FACE moved by x, y, as a detector reports it in the 150 x 150 pixels around FACE that the audit shows."""
+    x, y = x + 24.5, y + 24.5
     box = (FACE.box[0] + x, FACE.box[1] + y, FACE.box[2] + x, FACE.box[3] + y)
     return replace(FACE, box=box, landmarks=SPOTS + np.float32([x, y]))
 
@@ -66,7 +68,7 @@ def test_person_still_there_at_the_place_that_a_detector_finds_now() -> None:
     """Gone at the original landmarks, but there 8 pixels lower, where the detector sees the face in the result."""
 
     def lower_in_results(photo: Pixels) -> list[Face]:
-        return [moved_by(0, 8)]
+        return [seen_at(0, 8)]
 
     result = painted(GREEN, RED)
     assert Audit(ByColour(), nothing, 0.3).similarity(painted(RED), result, FACE) == pytest.approx(0)
@@ -75,7 +77,7 @@ def test_person_still_there_at_the_place_that_a_detector_finds_now() -> None:
 
 def test_face_elsewhere_is_not_compared() -> None:
     def far_away(photo: Pixels) -> list[Face]:
-        return [moved_by(45, 0)]
+        return [seen_at(45, 0)]
 
     assert Audit(ByColour(), far_away, 0.3).similarity(painted(RED), painted(GREEN), FACE) == pytest.approx(0)
 
@@ -92,6 +94,30 @@ def test_detector_sees_a_small_picture_around_the_face() -> None:
     Audit(ByColour(), watch, 0.3).similarity(painted(RED), painted(RED), FACE)
     assert all(max(shape[:2]) <= 224 for shape in seen)
     assert len(seen) == 4
+
+
+def test_detector_sees_a_lying_face_upright() -> None:
+    """Lying on its side, eyes left of the mouth; the spot that the detector answers with is the nose's, turned with the picture."""
+    photo = np.full((200, 200, 3), 9, np.uint8)
+    photo[95:105, 95:105] = RED
+    eyes_left = np.array([[90, 110], [90, 90], [100, 100], [110, 108], [110, 92]], np.float32)
+    lying = Face((75, 80, 125, 120), eyes_left, 0.9)
+    seen: list[tuple[float, float]] = []
+
+    def at_the_red_spot(small: Pixels) -> list[Face]:
+        ys, xs = np.nonzero(small[..., 0] > 150)
+        seen.append((float(xs.mean()), float(ys.mean())))
+        return [Face((0, 0, 50, 50), np.array([seen[-1]], np.float32).repeat(5, 0), 0.9)]
+
+    person = Audit(ByColour(), at_the_red_spot, 0.3).describe(photo, lying)
+    assert person is not None
+    assert np.allclose(person, person[0])
+    assert len(person) == 2
+    photo[95:105, 110:120] = RED
+    Audit(ByColour(), at_the_red_spot, 0.3).describe(photo, lying)
+    # What lay towards the mouth, on the right, lies below when the face is upright.
+    assert seen[1][1] > seen[0][1] + 5
+    assert seen[1][0] == pytest.approx(seen[0][0], abs=1)
 
 
 def test_found_landmarks_come_back_in_the_photo_s_pixels() -> None:

@@ -15,7 +15,6 @@ from masquerade.enlarging import lay
 from masquerade.faces.alignment import TEMPLATE, canonical_matrix, region_of, take_crop
 from masquerade.faces.detection import FaceDetector, YuNet
 from masquerade.faces.recognition import THRESHOLD, SFace
-
 from masquerade.generation.identity import IdentityBank
 from masquerade.generation.replacement import SIZE, Reading, Replacement, ShapeSource
 from masquerade.keys import PersonKey
@@ -143,7 +142,7 @@ class Anonymizer:
         reading = self._replacement.read(crop)
         if reading is None:
             return self._obscured(original, pixels, face, "no face for the parser", 0, rng)
-        x0, y0, x1, y1 = region_of(crop.matrix, SIZE, *original.shape[1::-1], _margin(face))
+        x0, y0, x1, y1 = region_of(crop.matrix, SIZE, original.shape[1], original.shape[0], _margin(face))
         person = self._audit.describe(original[y0:y1, x0:x1], _shifted(face, x0, y0))
         best = None
         for attempt in range(1, ROUNDS + 1):
@@ -154,13 +153,11 @@ class Anonymizer:
         reason = "audit: not a face" if best is None else "audit: still alike"
         return self._obscured(original, pixels, face, reason, ROUNDS, rng)
 
-    def _best(
-        self, pixels: Pixels, face: Face, crop: Crop, reading: Reading, person: Floats | None, rng: np.random.Generator
-    ) -> _Candidate | None:
+    def _best(self, pixels: Pixels, face: Face, crop: Crop, reading: Reading, person: Floats | None, rng: np.random.Generator) -> _Candidate | None:
         """Draws several identities and takes, among those that a detector calls a face, the one least like the person."""
         assert self._replacement is not None
         identities = [self._replacement.bank.draw(reading.around, rng) for _ in range(CANDIDATES)]
-        x0, y0, x1, y1 = region_of(crop.matrix, crop.size, *pixels.shape[1::-1], _margin(face))
+        x0, y0, x1, y1 = region_of(crop.matrix, SIZE, pixels.shape[1], pixels.shape[0], _margin(face))
         moved = crop.matrix.copy()
         moved[:, 2] += crop.matrix[:, :2] @ np.array([x0, y0], np.float64)
         found = []
@@ -197,7 +194,7 @@ def _face_in(detector: Detector, photo: Pixels, box: Box) -> Face:
 def _seed_of(seed: int, rgb: Pixels) -> int:
     """One seed for each photo: independent of order, and no two photos share a person by it."""
     digest = hashlib.sha256(f"{seed} {rgb.shape}".encode())
-    digest.update(np.ascontiguousarray(rgb))
+    digest.update(rgb.tobytes())
     return int.from_bytes(digest.digest()[:8], "big")
 
 
@@ -211,6 +208,4 @@ def _rounded(similarity: float | None) -> float | None:
 
 def _shifted(face: Face, x: int, y: int) -> Face:
     x0, y0, x1, y1 = face.box
-    return Face((x0 - x, y0 - y, x1 - x, y1 - y), face.landmarks - np.float32([x, y]), face.score)
-
-
+    return Face((x0 - x, y0 - y, x1 - x, y1 - y), face.landmarks - np.array([x, y], np.float32), face.score)

@@ -22,7 +22,7 @@ def test_what_is_cut_out_comes_back_to_its_place(turns: int, part: tuple[int, in
     scaled = np.zeros((200, 300, 3), np.uint8)
     x, y = max(part[0] + 20, 5), max(part[1] + 30, 5)
     scaled[y, x] = 255
-    look = Look(0.5, part, part, turns, 0.6)
+    look = Look(0.5, part, part, turns, 0.6, 0.6)
     (row,), (column,) = np.nonzero(look.cut(scaled)[..., 0])
     # The middle of the two photo pixels that one scaled pixel covers.
     assert np.allclose(look.back() @ [column, row, 1], [2 * x + 0.5, 2 * y + 0.5])

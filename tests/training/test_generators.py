@@ -27,7 +27,9 @@ def runs(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shape.train(prepared, folder / "shape", tiny(shape.PRESETS["cpu"], 4, 2))
     shape.draw_maps(prepared, folder / "shape" / CHECKPOINT)
     anonymization.train(prepared, folder / "anonymization", tiny(anonymization.PRESETS["cpu"], 8, 2), side=64)
-    harmonization.train(prepared, folder / "harmonization", tiny(harmonization.PRESETS["cpu"], 4, 2), rough=folder / "anonymization" / CHECKPOINT, side=64)
+    harmonization.train(
+        prepared, folder / "harmonization", tiny(harmonization.PRESETS["cpu"], 4, 2), rough=folder / "anonymization" / CHECKPOINT, side=64
+    )
     return folder
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,11 +23,10 @@ from masquerade.weights import YUNET, wheel_path
 DOUBTFUL = 0.12
 """What scores less is no face; what scores between this and sure is looked at again."""
 
-AGREED = 0.5
-"""What the second look must score."""
-
 SECOND_LOOK_PX, SECOND_LOOK_IN_BOXES = 160, 3.0
 """Side of the second look's picture, in pixels and in sides of the doubtful box: the face is 53 pixels wide in it."""
+
+MIRROR = np.array([[-1.0, 0, SECOND_LOOK_PX - 1], [0, 1, 0]])
 
 FINE_MEGAPIXELS = 16.0
 """The look at the parts is as fine as the photo, up to this size."""
@@ -68,11 +67,11 @@ class YuNet:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A face as one look saw it: whether that look suffices, and how the photo was turned."""
+    """A face as one look saw it, and whether that look suffices."""
 
     face: Face
+    look: Look
     sure: bool
-    turns: int
 
 
 class FaceDetector:
@@ -111,21 +110,27 @@ class FaceDetector:
 
     def _take(self, sizes: _Sizes, look: Look) -> list[_Seen]:
         faces = [moved(face, look.back()) for face in self._yunet(look.cut(sizes.at(look.scale)))]
-        return [_Seen(face, face.score >= look.sure, look.turns) for face in faces if look.owns(face)]
+        return [_Seen(face, look, face.score >= look.sure) for face in faces if look.owns(face)]
 
     def _look_again(self, sizes: _Sizes, seen: _Seen) -> _Seen | None:
-        """A doubtful face enlarged and set upright: what YuNet then says, or None where it finds none."""
-        middle = SECOND_LOOK_PX / 2
+        """A doubtful face enlarged and set upright, then mirrored: what YuNet says to both on average, or None where that is too little."""
         wanted = SECOND_LOOK_PX / (SECOND_LOOK_IN_BOXES * max(seen.face.width, seen.face.height, 1.0))
         scale, picture = sizes.just_finer(wanted)
         x, y = (scale * v for v in centre(seen.face))
         matrix = np.asarray(cv2.getRotationMatrix2D((x, y), roll_degrees(seen.face), wanted / scale), np.float64)
-        matrix[:, 2] += middle - x, middle - y
-        found = self._yunet(take_crop(picture, matrix, SECOND_LOOK_PX).pixels)
+        matrix[:, 2] += (SECOND_LOOK_PX - 1) / 2 - np.array([x, y])
         back = enlarged(np.asarray(cv2.invertAffineTransform(matrix), np.float64), 1 / scale)
-        agreeing = [f for f in (moved(f, back) for f in found if f.score >= AGREED) if are_one(f, seen.face)]
-        best = max(agreeing, key=lambda f: f.score, default=None)
-        return None if best is None else _Seen(best, False, seen.turns)
+        upright = take_crop(picture, matrix, SECOND_LOOK_PX).pixels
+        expected = moved(seen.face, np.asarray(cv2.invertAffineTransform(back), np.float64))
+        plain = self._best(upright, expected)
+        if plain is None or (plain.score + 1) / 2 < seen.look.agreed:
+            return None
+        mirrored = self._best(np.ascontiguousarray(upright[:, ::-1]), moved(expected, MIRROR))
+        score = (plain.score + (mirrored.score if mirrored else 0.0)) / 2
+        return _Seen(replace(moved(plain, back), score=score), seen.look, False) if score >= seen.look.agreed else None
+
+    def _best(self, picture: Pixels, expected: Face) -> Face | None:
+        return max((f for f in self._yunet(picture) if are_one(f, expected)), key=lambda f: f.score, default=None)
 
 
 class _Sizes:
@@ -150,7 +155,7 @@ class _Sizes:
 
 def _upright_turns(sure: Sequence[_Seen]) -> int:
     """The quarter turns after which the photo shows the most faces: not 0 when it lies on its side."""
-    return int(np.argmax([sum(s.face.score for s in sure if s.turns == turns) for turns in range(4)]))
+    return int(np.argmax([sum(s.face.score for s in sure if s.look.turns == turns) for turns in range(4)]))
 
 
 def _without_doubles(seen: Iterable[_Seen]) -> list[_Seen]:

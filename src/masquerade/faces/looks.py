@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from masquerade.faces.geometry import centre, enlarged
 from masquerade.types import Face, Pixels
 
-SURE, SURE_FINE, SURE_TURNED = 0.6, 0.85, 0.85
-"""A face that scores this is taken at once: seen in the whole photo, in a part of it, in the photo turned over. In the latter more
-of what is found is no face."""
+SURE, SURE_ELSEWHERE = 0.6, 0.85
+"""The score from which on a face is taken at once, in the plain look at the whole photo and in all others."""
+
+AGREED, AGREED_TURNED = 0.6, 0.75
+"""What a doubtful face must score in the second look; more where the photo was turned over: hands then look like faces."""
 
 WHOLE_PX, NEAR_PX, TURNED_PX = 1280, 480, 640
 """Longest sides of the photo in the looks at the whole of it: for most faces; for huge and for cut ones; turned over."""
@@ -42,6 +44,7 @@ class Look:
         core: the same; faces whose centre lies outside are left to other looks.
         turns: quarter turns, counterclockwise.
         sure: the score from which on a face is taken at once.
+        agreed: what a doubtful face must score in the second look.
     """
 
     scale: float
@@ -49,6 +52,7 @@ class Look:
     core: Part
     turns: int
     sure: float
+    agreed: float
 
     def cut(self, scaled: Pixels) -> Pixels:
         """The picture to be looked at; over the photo's edges the edge is repeated."""
@@ -77,11 +81,12 @@ class Look:
 def looks_at_the_whole(width: int, height: int) -> list[Look]:
     """Looks for all faces but small ones, with space around the photo for those cut by its edge."""
     looks = []
-    for longest_px, turns, space in [(WHOLE_PX, 0, 0.0), (NEAR_PX, 0, 0.25), *((TURNED_PX, turns, 0.1) for turns in (1, 2, 3))]:
+    turned = [(TURNED_PX, turns, 0.1, SURE_ELSEWHERE, AGREED_TURNED) for turns in (1, 2, 3)]
+    for longest_px, turns, space, sure, agreed in [(WHOLE_PX, 0, 0.0, SURE, AGREED), (NEAR_PX, 0, 0.25, SURE_ELSEWHERE, AGREED), *turned]:
         scale = min(1.0, longest_px / max(width, height))
         w, h = max(1, round(width * scale)), max(1, round(height * scale))
         edge = round(space * max(w, h))
-        looks.append(Look(scale, (-edge, -edge, w + edge, h + edge), (0, 0, w, h), turns, SURE_TURNED if turns else SURE))
+        looks.append(Look(scale, (-edge, -edge, w + edge, h + edge), (0, 0, w, h), turns, sure, agreed))
     return looks
 
 
@@ -103,7 +108,7 @@ def looks_at_parts(scaled: Pixels, scale: float, known: Sequence[Face], turns: i
     for part in parts_of(busy):
         x0, y0, x1, y1 = (CELL_PX * v for v in part)
         around = x0 - MARGIN_PX, y0 - MARGIN_PX, x1 + MARGIN_PX, y1 + MARGIN_PX
-        looks.append(Look(scale, around, (x0, y0, x1, y1), turns, SURE_TURNED if turns else SURE_FINE))
+        looks.append(Look(scale, around, (x0, y0, x1, y1), turns, SURE_ELSEWHERE, AGREED))
     return looks
 
 

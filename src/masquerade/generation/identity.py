@@ -72,7 +72,7 @@ class IdentityBank:
         textures = people
         if around.skin is not None:
             # Light differs between photos more than skin does: lightness counts half.
-            distance = np.linalg.norm((self._skin[people] - around.skin) * np.float32([0.5, 1, 1]), axis=1)
+            distance = np.linalg.norm((self._skin[people] - around.skin) * np.array([0.5, 1, 1], np.float32), axis=1)
             textures = people[np.argsort(distance)[:NEAREST_IN_SKIN]]
         return Identity(self._shape[own.choice(people)], self._texture[own.choice(textures)], seed)
 

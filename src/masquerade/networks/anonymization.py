@@ -43,7 +43,8 @@ class TextureEncoder(nn.Module):
         features = self.body(picture).flatten(2)
         regions = F.avg_pool2d(planes[:, list(CODED)], 4).flatten(2)
         total = regions.sum(2, keepdim=True)
-        return torch.bmm(regions, features.transpose(1, 2)) / total.clamp(min=1) * (total > 1.0)
+        code: torch.Tensor = torch.bmm(regions, features.transpose(1, 2)) / total.clamp(min=1) * (total > 1.0)
+        return code
 
 
 class _Modulate(nn.Module):

@@ -1,7 +1,4 @@
-"""HarmonizationNet: turns a rough face into a believable one within its surroundings (paper, section 3.2). It knows no identities.
-
-
-"""
+"""HarmonizationNet: turns a rough face into a believable one within its surroundings (paper, section 3.2). It knows no identities."""
 
 from __future__ import annotations
 
@@ -66,4 +63,5 @@ class HarmonizationNet(nn.Module):
             x = F.interpolate(below(x), scale_factor=2.0, mode="nearest") + skip(features[3 - index])
             x = up(x)
         gain, offset = self.shuffle(self.exit(x)).chunk(2, 1)
-        return picture * (1 + gain) + offset
+        mended: torch.Tensor = picture * (1 + gain) + offset
+        return mended

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 CLASSES = (
-    "background skin nose glasses left_eye right_eye left_brow right_brow left_ear right_ear "
-    "mouth upper_lip lower_lip hair hat earring necklace neck cloth"
-).split()
+    *("background", "skin", "nose", "glasses", "left_eye", "right_eye", "left_brow", "right_brow", "left_ear", "right_ear"),
+    *("mouth", "upper_lip", "lower_lip", "hair", "hat", "earring", "necklace", "neck", "cloth"),
+)
+"""CelebAMask-HQ's classes in their published order; left is the picture's right side."""
 
 ENCODER_WIDTHS = (16, 24, 40, 112, 320)
 """Channels of EfficientNet-Lite0 at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input's side."""

@@ -6,6 +6,8 @@ expression (the condition), and a latent that says whose face it is. All maps ar
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -29,7 +31,7 @@ class ShapeEncoder(nn.Module):
         super().__init__()
         widths = (len(INNER) + len(OUTER) + 1, 32, 64, 96, 128)
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2, inplace=True)]
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(128 * 16 + CONDITION, 2 * latent)
@@ -98,6 +100,8 @@ class ShapeVAE(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.encoder, self.decoder = ShapeEncoder(), ShapeDecoder()
+        self.condition_mean: torch.Tensor
+        self.condition_scale: torch.Tensor
         self.register_buffer("condition_mean", torch.zeros(CONDITION))
         self.register_buffer("condition_scale", torch.ones(CONDITION))
 
@@ -120,7 +124,7 @@ class MapCritic(nn.Module):
         super().__init__()
         widths = (len(INNER) + len(OUTER) + 1, 32, 64, 96, 128)
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 16, 128), nn.LeakyReLU(0.2))
         self.verdict, self.condition = nn.Linear(128, 1), nn.Linear(128, CONDITION)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from masquerade.masks import replaced_mask
 from masquerade.networks.anonymization import AnonymizationNet, TextureEncoder
 from masquerade.networks.discriminators import Discriminator
-from masquerade.regions import GLASSES, SKIN
+from masquerade.regions import SKIN
 from masquerade.training.data import Prepared, open_prepared
 from masquerade.training.loop import Average, Budget, Run, flat_then_linear, set_rate, to_pixels, to_tensor, write_grid
 from masquerade.training.losses import FeatureLoss, attention, hinge_critic, hinge_generator, masked_l1, r1_penalty
@@ -98,7 +98,8 @@ def batch_of(faces: Faces, count: int, rng: np.random.Generator, side: int) -> B
     tensors = [to_tensor(crops), one_hot(maps), masks, one_hot(drawn), drawn_masks]
     if side != crops.shape[1]:
         tensors = [F.avg_pool2d(t, crops.shape[1] // side).contiguous(memory_format=torch.channels_last) for t in tensors]
-    return Batch(*tensors, torch.from_numpy(gaze))
+    pictures, own, own_masks, anew, anew_masks = tensors
+    return Batch(pictures, own, own_masks, anew, anew_masks, torch.from_numpy(gaze))
 
 
 class CodeMeans(nn.Module):
@@ -106,6 +107,7 @@ class CodeMeans(nn.Module):
 
     def __init__(self, regions: int, numbers: int) -> None:
         super().__init__()
+        self.mean: torch.Tensor
         self.register_buffer("mean", torch.zeros(regions, numbers))
 
     def update(self, code: torch.Tensor) -> None:
@@ -136,11 +138,11 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, side: int = 128,
     optimizer = torch.optim.Adam(learned, lr=preset.rate, betas=(0.5, 0.95))
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=preset.critic_rate, betas=(0.5, 0.95))
     average, encoder_average = Average(generator), Average(encoder)
-    networks = {"generator": generator, "encoder": encoder, "critic": critic, "means": means, "average": average, "encoder_average": encoder_average}
+    networks: dict[str, nn.Module | Average] = {"generator": generator, "encoder": encoder, "critic": critic, "means": means, "average": average, "encoder_average": encoder_average}
     if start:
         state = torch.load(start, weights_only=True)["parts"]
-        for name, network in networks.items():
-            network.load_state_dict(state[name])
+        for name, part in networks.items():
+            part.load_state_dict(state[name])
     feature_loss = FeatureLoss()
     run = Run(out, preset.budget, {**networks, "optimizer": optimizer, "critic_optimizer": critic_optimizer})
     own = preset.budget.batch - preset.swapped

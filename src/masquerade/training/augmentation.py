@@ -25,13 +25,14 @@ def moved(picture: Pixels, parsing: Map, rng: np.random.Generator, turn: float =
     """Turns (degrees), zooms and shifts (share of the side), the same for picture and map."""
     size = picture.shape[0]
     angle = float(np.clip(rng.normal(0, turn / 2), -2 * turn, 2 * turn))
-    matrix = cv2.getRotationMatrix2D((size / 2, size / 2), angle, float(np.exp(rng.uniform(-zoom, zoom))))
+    matrix = np.asarray(cv2.getRotationMatrix2D((size / 2, size / 2), angle, float(np.exp(rng.uniform(-zoom, zoom)))), np.float64)
     matrix[:, 2] += rng.uniform(-shift, shift, 2) * size
     # A slight stretch stands for turned heads and lenses.
     matrix[0, :2] *= rng.uniform(0.9, 1.05)
     shape = (size, size)
     border = cv2.BORDER_REPLICATE
-    return cv2.warpAffine(picture, matrix, shape, borderMode=border), cv2.warpAffine(parsing, matrix, shape, flags=cv2.INTER_NEAREST, borderMode=border)
+    warped = np.asarray(cv2.warpAffine(picture, matrix, shape, borderMode=border), np.uint8)
+    return warped, np.asarray(cv2.warpAffine(parsing, matrix, shape, flags=cv2.INTER_NEAREST, borderMode=border), np.uint8)
 
 
 def recoloured(picture: Pixels, rng: np.random.Generator, strength: float = 1.0) -> Pixels:
@@ -47,7 +48,8 @@ def recoloured(picture: Pixels, rng: np.random.Generator, strength: float = 1.0)
         direction, ramp = rng.uniform(0, 2 * np.pi), np.linspace(-1, 1, size, dtype=np.float32)
         slope = np.cos(direction) * ramp[None] + np.sin(direction) * ramp[:, None]
         x = x * np.exp(rng.uniform(0.2, 0.8) * slope)[..., None]
-    return np.clip(x * 255, 0, 255).astype(np.uint8)
+    lit: Pixels = np.clip(x * 255, 0, 255).astype(np.uint8)
+    return lit
 
 
 def degraded(picture: Pixels, rng: np.random.Generator) -> Pixels:
@@ -55,15 +57,16 @@ def degraded(picture: Pixels, rng: np.random.Generator) -> Pixels:
     size = picture.shape[0]
     if rng.random() < 0.3:
         small = max(20, int(size * rng.uniform(0.2, 0.8)))
-        picture = cv2.resize(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), (size, size), interpolation=cv2.INTER_LINEAR)
+        shrunk = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
+        picture = np.asarray(cv2.resize(shrunk, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
     elif rng.random() < 0.2:
-        picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.3, 1.8)))
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.3, 1.8))), np.uint8)
     if rng.random() < 0.3:
         noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(2, 18))
         picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.15:
         done = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])[1]
-        picture = cv2.imdecode(done, cv2.IMREAD_COLOR)
+        picture = np.asarray(cv2.imdecode(done, cv2.IMREAD_COLOR), np.uint8)
     return picture
 
 
@@ -142,7 +145,8 @@ def _skin_like(shape: Map, tone: NDArray[np.float32], rng: np.random.Generator) 
     light = np.float32(rng.uniform(0.55, 0.8)) + np.float32(rng.uniform(0.25, 0.5)) * np.sqrt(height)
     coarse = cv2.resize(rng.standard_normal((12, 12)).astype(np.float32), shape.shape[::-1], interpolation=cv2.INTER_CUBIC)
     grain = rng.standard_normal(shape.shape).astype(np.float32)
-    return np.clip(tone * (light + 0.06 * coarse)[..., None] * np.float32(rng.uniform(0.75, 1.15)) + 3 * grain[..., None], 0, 255)
+    shaded: NDArray[np.float32] = np.clip(tone * (light + 0.06 * coarse)[..., None] * np.float32(rng.uniform(0.75, 1.15)) + 3 * grain[..., None], 0, 255).astype(np.float32)
+    return shaded
 
 
 def _object_texture(other: Pixels, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -98,7 +98,9 @@ def _completed(codes: NDArray[np.float32], skin: NDArray[np.float32], rng: np.ra
 def _fit_sex(shapes: Shapes, labels: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
     """Logistic regression on the surroundings alone; a tenth is held out."""
     known = rng.permutation(np.flatnonzero((labels >= 0) & (shapes.conditions[:, 10] >= 0)))[:12000]
-    features = torch.cat([F.avg_pool2d(shape_planes(one_hot(shapes.maps[known[i : i + 256]]))[1], 64 // CELLS).flatten(1) for i in range(0, len(known), 256)])
+    features = torch.cat(
+        [F.avg_pool2d(shape_planes(one_hot(shapes.maps[known[i : i + 256]]))[1], 64 // CELLS).flatten(1) for i in range(0, len(known), 256)]
+    )
     truth = torch.from_numpy(labels[known]).float()
     cut = len(known) // 10
     model = torch.nn.Linear(features.shape[1], 1)
@@ -110,9 +112,7 @@ def _fit_sex(shapes: Shapes, labels: NDArray[np.int64], rng: np.random.Generator
         loss.backward()
         return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]
+    optimizer.step(closure)
     with torch.no_grad():
         accuracy = ((model(features[:cut])[:, 0] > 0) == (truth[:cut] > 0.5)).float().mean().item()
     return model.weight.detach().numpy()[0], model.bias.detach().numpy(), accuracy
-
-

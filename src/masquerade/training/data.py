@@ -60,4 +60,11 @@ def open_prepared(folder: Path) -> Prepared:
     with (folder / "table.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     pose = array("pose.npy")
-    return Prepared(folder, np.load(folder / "crops.npy", mmap_mode="r"), table, array("truth.npy"), array("parsing.npy"), None if pose is None else pose.view(np.float32))
+    return Prepared(
+        folder,
+        np.load(folder / "crops.npy", mmap_mode="r"),
+        table,
+        array("truth.npy"),
+        array("parsing.npy"),
+        None if pose is None else pose.view(np.float32),
+    )

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-
 import numpy as np
 import onnx
 import torch
@@ -17,7 +16,6 @@ from torch import nn
 from masquerade.errors import MasqueradeError
 from masquerade.networks.anonymization import AnonymizationNet
 from masquerade.networks.harmonization import HarmonizationNet
-
 from masquerade.networks.landmarks import LandmarkNet
 from masquerade.networks.segmentation import CLASSES, SegmentationNet
 from masquerade.networks.shape import ShapeVAE
@@ -39,6 +37,7 @@ class MergedSegmentation(nn.Module):
         self.network = network
         matrix = torch.zeros(len(MERGED), len(CLASSES))
         matrix[torch.from_numpy(FROM_PARSER[: len(CLASSES)].astype(np.int64)), torch.arange(len(CLASSES))] = 1
+        self.merge: torch.Tensor
         self.register_buffer("merge", matrix[:, :, None, None])
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
@@ -58,7 +57,6 @@ class Task:
 
 TASKS = {
     "segmentation": Task(lambda: SegmentationNet(pretrained=False), "average", {"picture": (3, 128, 128)}, "shares", MergedSegmentation),
-
     "landmarks": Task(LandmarkNet, "average", {"picture": (3, 128, 128)}, "points"),
     "shape": Task(ShapeVAE, "average", {"latent": (64,), "outer": (7, 64, 64), "condition": (11,)}, "logits"),
     "anonymization": Task(AnonymizationNet, "average", {"planes": (14, 128, 128), "code": (9, 32), "gaze": (2,)}, "picture"),
@@ -161,5 +159,3 @@ def main(argv: list[str]) -> int:
             print(f"{name}: differs from PyTorch by at most {export(name, args.runs / name / CHECKPOINT, args.weights):.2g}")
     write_checksums()
     return 0
-
-

@@ -89,8 +89,8 @@ def train(data: Path, out: Path, preset: Preset, rough: Path | None, seed: int =
     networks: dict[str, nn.Module | Average] = {"network": network, "critic": critic, "average": average}
     if start:
         state = torch.load(start, weights_only=True)["parts"]
-        for name, part in networks.items():
-            part.load_state_dict(state[name])
+        for name, begun in networks.items():
+            begun.load_state_dict(state[name])
     run = Run(out, preset.budget, {**networks, "optimizer": optimizer, "critic_optimizer": critic_optimizer})
     feature_loss = FeatureLoss()
 

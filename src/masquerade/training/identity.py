@@ -97,7 +97,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0) -> None:
             cosine, relations = distillation_losses(codes[seen], truth[seen], to_teacher)
             losses |= {"cosine": preset.cosine * cosine, "relations": preset.relations * relations}
         optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         average.update(network, step)

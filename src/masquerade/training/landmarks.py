@@ -106,7 +106,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0) -> None:
         points = (F.smooth_l1_loss(guess, truth, beta=PIXEL, reduction="none") * weight).mean() / PIXEL
         spans = F.smooth_l1_loss(_spans(guess), _spans(truth), beta=PIXEL) / PIXEL
         optimizer.zero_grad(set_to_none=True)
-        (points + preset.spans * spans).backward()  # type: ignore[no-untyped-call]
+        (points + preset.spans * spans).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         average.update(network, step)

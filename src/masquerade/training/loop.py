@@ -134,7 +134,8 @@ class Average:
     def update(self, network: nn.Module, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
         with torch.no_grad():
-            mine, theirs = list(self.network.parameters()), list(network.parameters())
+            mine: list[torch.Tensor] = list(self.network.parameters())
+            theirs: list[torch.Tensor] = list(network.parameters())
             torch._foreach_lerp_(mine, theirs, 1 - decay)
             for ours, other in zip(self.network.buffers(), network.buffers(), strict=True):
                 ours.copy_(other)

@@ -76,7 +76,7 @@ def photos_of(source: Path, made_up: bool, exclude: frozenset[str]) -> list[Phot
     for index, name in enumerate(sorted(n for n in names if Path(n).suffix.lower() in PHOTOS and "masks/" not in n)):
         stem = Path(name).stem
         row = rows.get(stem)
-        if rows and row is None or any(stem.startswith(e) for e in exclude):
+        if (rows and row is None) or any(stem.startswith(e) for e in exclude):
             continue
         default = "val" if index % 40 == 0 else "train"
         identity = int(row["identity"]) if row and row.get("identity", "").isdigit() else -1
@@ -90,8 +90,9 @@ _archives: dict[Path, tarfile.TarFile] = {}
 def _bytes_of(path: Path, member: str) -> NDArray[np.uint8]:
     if path.is_dir():
         return np.fromfile(path / member, np.uint8)
-    archive = _archives.setdefault(path, tarfile.open(path))
-    return np.frombuffer(archive.extractfile(member).read(), np.uint8)  # type: ignore[union-attr]
+    if path not in _archives:
+        _archives[path] = tarfile.open(path)  # noqa: SIM115 - stays open for all photos of this process
+    return np.frombuffer(_archives[path].extractfile(member).read(), np.uint8)  # type: ignore[union-attr]
 
 
 def _largest(faces: list[Face]) -> Face | None:
@@ -111,22 +112,24 @@ def _crop_all(photos: list[Photo]) -> list[Prepared]:
         if bgr is None:
             continue
         scale = min(1.0, LONGEST_SIDE_PX / max(bgr.shape[:2]))
-        rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
         small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
         # Tight crops: YuNet wants to see what is around a face.
         edge = max(small.shape[:2]) // 5
-        face = _largest(_yunet[0](cv2.copyMakeBorder(small, edge, edge, edge, edge, cv2.BORDER_REPLICATE)))
+        edged = cv2.copyMakeBorder(small, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
+        face = _largest(_yunet[0](np.asarray(edged, np.uint8)))
         if face is None:
             continue
-        box = tuple((v - edge) / scale for v in face.box)
-        found = Face(box, (face.landmarks - edge) / scale, face.score)  # type: ignore[arg-type]
+        x0, y0, x1, y1 = ((v - edge) / scale for v in face.box)
+        found = Face((x0, y0, x1, y1), (face.landmarks - edge) / scale, face.score)
         matrix = canonical_matrix(found, SIZE)
         truth = None
         if photo.mask:
             mask = cv2.imdecode(_bytes_of(photo.path, photo.mask), cv2.IMREAD_UNCHANGED)
             mask = _palette_indices(_bytes_of(photo.path, photo.mask)) if mask is None or mask.ndim == 3 else mask
             mask = cv2.resize(mask, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-            truth = cv2.warpAffine(mask, matrix, (SIZE, SIZE), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+            placed = cv2.warpAffine(mask, matrix, (SIZE, SIZE), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+            truth = np.asarray(placed, np.uint8)
         done.append(Prepared(photo, take_crop(rgb, matrix, SIZE).pixels, truth))
     return done
 

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from masquerade.regions import GLASSES, INNER, MERGED, OUTER
 from masquerade.networks.shape import SIDE, MapCritic, ShapeVAE
+from masquerade.regions import GLASSES, INNER, MERGED, OUTER
 from masquerade.training.data import Prepared, open_prepared
 from masquerade.training.loop import Average, Budget, Run, flat_then_linear, set_rate, write_grid
 from masquerade.training.maps import colours, one_hot, shape_planes

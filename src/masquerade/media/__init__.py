@@ -1,0 +1,1 @@
+"""Photos and clips: read, written, and which file becomes which."""
