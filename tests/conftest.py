@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from masquerade.types import FaceReport, Pixels, Result
+from masquerade.types import FaceReport, Floats, Pixels, Result
+from masquerade.video import ClipResult, Progress, VideoOptions
+
+OnFaces = Callable[[Sequence[FaceReport]], None]
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Photos and clips that are too many to ship; they may lie beside the project."""
@@ -32,6 +35,19 @@ class Painter:
         pixels[:height, :width] = (0, 200, 0)
         face = FaceReport((0, 0, width, height), self._action, self._reason, 0.125, 1)  # type: ignore[arg-type]
         return Result(pixels, (face,))
+
+    def video(self, source: Path, target: Path, options: VideoOptions, on_progress: Progress, on_faces: OnFaces) -> ClipResult:
+        """Writes a few bytes and says that a face was found in two frames; what a file named `torn` holds is partly lost."""
+        self.asked = options
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(b"clip")
+        for number in range(2):
+            on_progress("replacing", number + 1, 2)
+            on_faces([FaceReport((0, 0, 10, 10), "generated", "", 0.1, 1, number, 0)])
+        return ClipResult(2, 1, 1, {"generated": 2}, f"{source} ends early; what could be read was anonymised." if "torn" in source.name else "")
+
+    def people(self, photo: Pixels) -> list[Floats]:
+        return [np.eye(128, dtype=np.float32)[0]]
 
 
 @pytest.fixture

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from masquerade.anonymizer import CANDIDATES, ROUNDS, SMALLEST_PX, Anonymizer, Parts
+from masquerade.anonymizer import Anonymizer
 from masquerade.faces.alignment import TEMPLATE
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
+from masquerade.limits import CANDIDATES, ROUNDS, SMALLEST_PX
+from masquerade.parts import Parts
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
 SIDE = 240

@@ -121,8 +121,10 @@ def bomb(folder: Path) -> None:
     (folder / "a.jpg").write_bytes(bomb_of_400_megapixels())
 
 
-def video(folder: Path) -> None:
-    (folder / "a.mp4").write_bytes(b"\0\0\0\x20ftypisom")
+def video(folder: Path) -> Path:
+    path = folder / "a.mp4"
+    path.write_bytes(b"\0\0\0\x20ftypisom")
+    return path
 
 
 @pytest.mark.parametrize("make", [missing, empty, truncated, text, dot, bomb])
@@ -285,11 +287,23 @@ def test_key_is_read_as_it_is(tmp_path: Path) -> None:
     assert cli.read_key(tmp_path / "key") == b"\0secret\n"
 
 
-def test_videos_are_named_until_they_are_read(masquerade: Masquerade, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_videos_and_photos_go_in_one_call(masquerade: Masquerade, painter: Any, photo: Callable[[str], Path], tmp_path: Path) -> None:
+    photo("a.png")
     video(tmp_path)
-    assert masquerade("a.mp4", "--output", "out") == 2
-    assert "a.mp4 is a video" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+    asked = ("--start", "1", "--end", "2.5", "--codec", "hevc", "--crf", "20", "--keep", "a.png")
+    assert masquerade("a.png", "a.mp4", "--output", "out", "--report", "report.json", *asked) == 0
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.png", "a.mp4"}
+    assert (painter.asked.span.start_s, painter.asked.span.end_s) == (1.0, 2.5)
+    assert (painter.asked.encoding.codec, painter.asked.encoding.crf, len(painter.asked.keep)) == ("hevc", 20, 1)
+    (clip,) = (f for f in json.loads((tmp_path / "report.json").read_text())["files"] if f["input"].endswith(".mp4"))
+    assert clip["frames"] == 2 and [f["frame"] for f in clip["faces"]] == [0, 1]
+
+
+def test_a_torn_clip_is_written_as_far_as_it_goes_and_said(masquerade: Masquerade, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video(tmp_path).rename(tmp_path / "torn.mp4")
+    assert masquerade("torn.mp4", "--output", "out.mp4") == 2
+    assert "torn.mp4 ends early" in capsys.readouterr().err
+    assert (tmp_path / "out.mp4").exists()
 
 
 def test_quiet(masquerade: Masquerade, photo: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:

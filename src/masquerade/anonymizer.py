@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from masquerade.audit import Audit, Detector, Recognizer
+from masquerade.audit import Audit, Detector
+from masquerade.clip_anonymizer import ClipAnonymizer
 from masquerade.enlarging import lay
 from masquerade.faces.alignment import TEMPLATE, canonical_matrix, region_of, take_crop
-from masquerade.faces.detection import FaceDetector, YuNet
-from masquerade.faces.recognition import THRESHOLD, SFace
-from masquerade.generation.identity import IdentityBank
-from masquerade.generation.replacement import SIZE, Reading, Replacement, ShapeSource
+from masquerade.faces.detection import YuNet
+from masquerade.faces.recognition import THRESHOLD
+from masquerade.generation.replacement import SIZE, Reading, ShapeSource
 from masquerade.keys import PersonKey
+from masquerade.limits import AUDIT_MARGIN, CANDIDATES, ROUNDS, SMALLEST_PX
 from masquerade.obscuring import obscure
-from masquerade.types import Box, Crop, Face, FaceReport, Floats, Identity, Pixels, Result
+from masquerade.parts import Parts
+from masquerade.types import Box, Crop, Face, FaceReport, Floats, Pixels, Result
+from masquerade.video import ClipResult, Progress, VideoOptions, anonymize_video
 
 Method = Literal["generate", "blur", "pixelate", "solid"]
-
-SMALLEST_PX = 24
-"""Smaller faces are obscured: a drawn face of so few pixels is no better than a pixelated one."""
-
-CANDIDATES = 4
-"""Identities drawn at once; the one least like the person is taken."""
-
-ROUNDS = 3
-"""So often new candidates are drawn before a face is obscured."""
-
-AUDIT_MARGIN = 0.08
-"""How far below the recogniser's threshold a new face must stay: others measure with other landmarks."""
 
 AUDITED_MARGIN = 0.6
 """The audit looks at the crop and this much around it, in shares of the face's box."""
@@ -45,43 +37,6 @@ class _Candidate:
 
     region: Pixels
     similarity: float
-
-
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """What an `Anonymizer` is made of.
-
-    Attributes:
-        detector: finds faces in whole photos.
-        checker: a second, quick detector, which says whether a replacement looks like a face.
-        recognizer: describes people, for the audit and for keys.
-        replacement: draws new faces; None where every face is obscured.
-    """
-
-    detector: Detector
-    checker: Detector
-    recognizer: Recognizer
-    replacement: FaceDrawer | None
-
-    @classmethod
-    def shipped(cls, threads: int, shape: ShapeSource, with_networks: bool) -> Parts:
-        """YuNet, SFace and our own networks.
-
-        Raises:
-            DamagedWeights: a network's file is missing or damaged.
-        """
-        return cls(FaceDetector(threads), YuNet(0.6), SFace(), Replacement(threads, shape) if with_networks else None)
-
-
-class FaceDrawer(Protocol):
-    """What draws faces, such as `Replacement`."""
-
-    @property
-    def bank(self) -> IdentityBank: ...
-
-    def read(self, crop: Crop) -> Reading | None: ...
-
-    def draw(self, crop: Crop, reading: Reading, identities: Sequence[Identity]) -> Floats: ...
 
 
 class Anonymizer:
@@ -106,7 +61,7 @@ class Anonymizer:
         parts: Parts | None = None,
     ) -> None:
         parts = parts or Parts.shipped(threads, shape, with_networks=method == "generate")
-        self._method, self._seed = method, seed
+        self._method, self._seed, self._parts = method, seed, parts
         self._detector, self._replacement = parts.detector, parts.replacement
         self._audit = Audit(parts.recognizer, parts.checker, THRESHOLD, AUDIT_MARGIN)
         self._person_key = PersonKey(key, parts.recognizer) if key else None
@@ -131,6 +86,23 @@ class Anonymizer:
                 rng = np.random.default_rng(self._person_key.seed(rgb, face))
             reports.append(self._face(rgb, pixels, face, rng))
         return Result(pixels, tuple(reports))
+
+    def people(self, photo: Pixels) -> list[Floats]:
+        """Unit vectors of everybody on a photo, for those who are to be kept in a clip."""
+        return [self._parts.recognizer.embed(photo, face) for face in self._detector(photo)]
+
+    def video(
+        self,
+        source: Path,
+        target: Path,
+        options: VideoOptions | None = None,
+        on_progress: Progress = lambda stage, done, total: None,
+        on_faces: Callable[[Sequence[FaceReport]], None] = lambda reports: None,
+    ) -> ClipResult:
+        """Anonymises a clip; see `masquerade.video.anonymize_video` for what is written and raised."""
+        seed = None if self._seed is None else _seed_of_file(self._seed, source)
+        clip = ClipAnonymizer(self._parts, self._method, seed)
+        return anonymize_video(source, target, clip, YuNet(0.3), self._parts.recognizer.embed, options or VideoOptions(), on_progress, on_faces)
 
     def _face(self, original: Pixels, pixels: Pixels, face: Face, rng: np.random.Generator) -> FaceReport:
         """Replaces or obscures one face, in place."""
@@ -195,6 +167,12 @@ def _seed_of(seed: int, rgb: Pixels) -> int:
     """One seed for each photo: independent of order, and no two photos share a person by it."""
     digest = hashlib.sha256(f"{seed} {rgb.shape}".encode())
     digest.update(rgb.tobytes())
+    return int.from_bytes(digest.digest()[:8], "big")
+
+
+def _seed_of_file(seed: int, path: Path) -> int:
+    with path.open("rb") as file:
+        digest = hashlib.sha256(f"{seed} ".encode() + file.read(2**20))
     return int.from_bytes(digest.digest()[:8], "big")
 
 

@@ -15,6 +15,7 @@ from masquerade.version import __version__
 if TYPE_CHECKING:
     from masquerade.anonymizer import Method
     from masquerade.generation.replacement import ShapeSource
+    from masquerade.media.video_encoding import Codec
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Options:
     max_pixels: int = MAX_PIXELS
     threads: int = 2
     quiet: bool = False
+    start: float = 0.0
+    end: float | None = None
+    codec: Codec | None = None
+    crf: int | None = None
+    keep: tuple[Path, ...] = ()
 
 
 def parse(words: Sequence[str]) -> Options:
@@ -60,10 +66,26 @@ def parse(words: Sequence[str]) -> Options:
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
     parser.add_argument("--max-pixels", type=_positive, default=MAX_PIXELS, metavar="N", help="refuse larger photos (default: %(default)s)")
     parser.add_argument("--threads", type=_positive, default=2, metavar="N", help="for the networks (default: %(default)s)")
+    clips = parser.add_argument_group("videos only")
+    clips.add_argument("--start", type=_seconds, default=0.0, metavar="T", help="write from this second on")
+    clips.add_argument("--end", type=_seconds, metavar="T", help="write up to this second; nothing outside the span is written")
+    clips.add_argument("--codec", choices=("h264", "hevc", "vp9", "av1"), help="default: h264, in .webm vp9")
+    clips.add_argument("--crf", type=_natural, metavar="N", help="quality of the codec, smaller is better (default: no visible loss)")
+    clips.add_argument("--keep", type=Path, nargs="+", default=[], metavar="PHOTO", help="people on these photos stay as they are")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("--version", action="version", version=f"masquerade {__version__}")
     found = vars(parser.parse_args(words))
-    return Options(**{**found, "inputs": tuple(found["inputs"])})
+    return Options(**{**found, "inputs": tuple(found["inputs"]), "keep": tuple(found["keep"])})
+
+
+def _seconds(word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{word} is not a time in seconds")
+    return seconds
 
 
 def _natural(word: str) -> int:

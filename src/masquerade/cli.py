@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from masquerade.arguments import Options, parse
 from masquerade.errors import MasqueradeError, UnreadableInput
@@ -19,7 +19,11 @@ from masquerade.media.files import Job, plan, refuse_input
 from masquerade.media.photo_encoding import write_photo
 from masquerade.media.photos import read_photo
 from masquerade.report import FileReport, refuse_other_than_report, summary, write_report
-from masquerade.types import Pixels, Result
+from masquerade.types import FaceReport, Floats, Pixels, Result
+
+if TYPE_CHECKING:
+    from masquerade.video import ClipResult, VideoOptions
+    from masquerade.video import Progress as FrameProgress
 
 OK, FAILED, INTERRUPTED = 0, 2, 130
 """Exit codes."""
@@ -36,6 +40,12 @@ class PhotoAnonymizer(Protocol):
     """What a run needs of an `Anonymizer`."""
 
     def photo(self, rgb: Pixels) -> Result: ...
+
+    def video(
+        self, source: Path, target: Path, options: VideoOptions, on_progress: FrameProgress, on_faces: Callable[[Sequence[FaceReport]], None]
+    ) -> ClipResult: ...
+
+    def people(self, photo: Pixels) -> list[Floats]: ...
 
 
 @dataclass
@@ -132,17 +142,21 @@ def _work(jobs: Sequence[Job], options: Options, anonymizer: PhotoAnonymizer, ou
         bar = progress.add_task("", total=len(jobs))
         for job in jobs:
             progress.update(bar, description=job.source.name)
-            sentence = _attempt(job, options, anonymizer, outcome)
+            sentence = _attempt(job, options, anonymizer, outcome, _frames_shown(progress, job))
             if sentence:
                 outcome.failed[job.source] = sentence
                 _say(sentence)
             progress.advance(bar)
 
 
-def _attempt(job: Job, options: Options, anonymizer: PhotoAnonymizer, outcome: Outcome) -> str:
-    """Anonymises one file; the sentence that says why it could not be, or nothing."""
+def _attempt(job: Job, options: Options, anonymizer: PhotoAnonymizer, outcome: Outcome, on_progress: FrameProgress) -> str:
+    """Anonymises one file; the sentence that says why it could not be, or what was lost, or nothing."""
     try:
-        outcome.done.append(_photo(job, options, anonymizer) if job.kind == "photo" else _video(job))
+        if job.kind == "video":
+            report, lost = _video(job, options, anonymizer, on_progress)
+            outcome.done.append(report)
+            return lost
+        outcome.done.append(_photo(job, options, anonymizer))
     except MasqueradeError as error:
         return str(error)
     except OSError as error:
@@ -162,8 +176,36 @@ def _photo(job: Job, options: Options, anonymizer: PhotoAnonymizer) -> FileRepor
     return FileReport(job.source, job.target, 1, result.faces)
 
 
-def _video(job: Job) -> FileReport:
-    raise UnreadableInput(f"{job.source} is a video; this version anonymises photos only.")
+def _video(job: Job, options: Options, anonymizer: PhotoAnonymizer, on_progress: FrameProgress) -> tuple[FileReport, str]:
+    from masquerade.media.video_encoding import Encoding
+    from masquerade.media.videos import Span
+    from masquerade.video import VideoOptions
+
+    keep = tuple(person for path in options.keep for person in _people_on(path, options, anonymizer))
+    encoding = Encoding(options.codec, options.crf, options.keep_metadata)
+    asked = VideoOptions(Span(options.start, options.end), encoding, keep, threads=options.threads)
+    faces: list[FaceReport] = []
+    result = anonymizer.video(job.source, job.target, asked, on_progress, faces.extend)
+    return FileReport(job.source, job.target, result.frames, tuple(faces)), result.lost
+
+
+def _people_on(path: Path, options: Options, anonymizer: PhotoAnonymizer) -> list[Floats]:
+    found = anonymizer.people(read_photo(path, options.max_pixels).pixels)
+    if not found:
+        raise UnreadableInput(f"No face is found on {path}; choose another photo of who is to be kept.")
+    return found
+
+
+def _frames_shown(progress: Progress, job: Job) -> FrameProgress:
+    """A second bar for the frames of a clip, which comes with its first frame."""
+    bars: dict[str, TaskID] = {}
+
+    def show(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            bars[stage] = progress.add_task(f"  {stage} faces", total=total or None)
+        progress.update(bars[stage], completed=done, visible=done < total)
+
+    return show
 
 
 def _command(word: str, words: list[str]) -> int:

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from masquerade.anonymizer import AUDIT_MARGIN, CANDIDATES, SMALLEST_PX, Parts
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.faces.alignment import canonical_matrix, take_crop
 from masquerade.faces.people import Person
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.identity import Surroundings
-from masquerade.generation.replacement import SIZE, Replacement
+from masquerade.generation.replacement import SIZE
+from masquerade.limits import AUDIT_MARGIN, CANDIDATES, SMALLEST_PX
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
+from masquerade.parts import Parts
 from masquerade.types import Crop, Face, FaceReport, Floats, Identity, Pixels
 from masquerade.video import TrackedFace
 
@@ -85,8 +86,8 @@ class ClipAnonymizer:
         face = tracked.face
         if self._method != "generate":
             return self._obscured(pixels, tracked, "method")
-        if tracked.is_instant:
-            return self._obscured(pixels, tracked, "seen for an instant")
+        if tracked.obscure:
+            return self._obscured(pixels, tracked, tracked.obscure)
         if min(face.width, face.height) < SMALLEST_PX:
             return self._obscured(pixels, tracked, "too small")
         state = self._tracks.setdefault(tracked.track, _TrackState(self._identities[tracked.person]))
@@ -110,7 +111,7 @@ class ClipAnonymizer:
     def _drawn(self, crop: Crop, state: _TrackState) -> tuple[Floats | None, Floats | None]:
         """The new face of a frame and its mask, steadied by the frames before."""
         replacement = self._parts.replacement
-        assert isinstance(replacement, Replacement)
+        assert replacement is not None
         shares, condition = replacement.measure(crop)
         if state.shares is not None and state.condition is not None:
             shares = FRESH * shares + (1 - FRESH) * state.shares

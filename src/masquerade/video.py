@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import cv2
+import numpy as np
 from av.video.frame import VideoFrame
 
 from masquerade.errors import UnreadableInput, UnwritableOutput
 from masquerade.faces.motion import Gray
 from masquerade.faces.people import SAME_PERSON, Embed, Gallery, People, Person
-from masquerade.faces.tracking import FaceTracker, Seen, Track
+from masquerade.faces.tracking import FaceTracker, Seen, Track, shared
 from masquerade.media.frames import upright_rgb, write_back
 from masquerade.media.video_encoding import ClipWriter, Encoding
 from masquerade.media.videos import Clip, Frames, Span, probe
@@ -25,6 +26,9 @@ from masquerade.types import Face, FaceReport, Floats, Pixels
 
 LOOKED_AT_PX = 1280
 """Longest side of the frames that faces are looked for in."""
+
+BEHIND = 0.3
+"""A face that was not found in a frame is behind one that was, when so much of it is covered by that one."""
 
 FindFaces = Callable[[Pixels], list[Face]]
 """Faces in an RGB picture, also doubtful ones (score 0.3 and more): from 0.6 on each is covered, the others lengthen tracks."""
@@ -43,14 +47,14 @@ class TrackedFace:
         person: number of the person; the tracks of one person share one new face.
         face: steadied, in pixels of the frame.
         seen: whether it was found in this frame, lies between two findings, or was followed beyond them.
-        is_instant: found in one or two frames only: too short for a new face, to be obscured.
+        obscure: why it is to be obscured instead of replaced; empty when it is to be replaced.
     """
 
     track: int
     person: int
     face: Face
     seen: Seen
-    is_instant: bool
+    obscure: str = ""
 
 
 class FrameAnonymizer(Protocol):
@@ -64,7 +68,7 @@ class FrameAnonymizer(Protocol):
 
         Args:
             rgb: RGB uint8, height x width x 3, upright; not to be changed.
-            faces: at least one.
+            faces: at least one; those that are to be obscured first, then small ones before large ones, so that what is painted last is nearest.
 
         Returns:
             A picture of the same size, and what became of each face, in the order of `faces`; frame and track are filled in by the caller.
@@ -80,13 +84,15 @@ class VideoOptions:
         encoding: codec and quality.
         keep: unit vectors of people who stay as they are.
         same_person: cosine above which two faces are one person's.
+        overwrite: replace an output that exists.
         threads: how many frames are looked at in parallel, and how many threads codecs may use.
     """
 
-    span: Span = Span()
-    encoding: Encoding = Encoding()
+    span: Span = field(default_factory=Span)
+    encoding: Encoding = field(default_factory=Encoding)
     keep: tuple[Floats, ...] = ()
     same_person: float = SAME_PERSON
+    overwrite: bool = False
     threads: int = 2
 
 
@@ -140,12 +146,12 @@ def anonymize_video(
     """
     clip = probe(source)
     if target.exists() and target.samefile(source):
-        raise UnwritableOutput(f"{target} is the input itself; choose another output.")
+        raise UnwritableOutput(f"{target} is an input itself; choose another output.")
     frames = Frames(clip, options.span, options.threads)
     total = clip.frames_in(options.span)
-    with ClipWriter(clip, target, options.span, options.encoding, options.threads) as writer:
+    with ClipWriter(clip, target, options.span, options.encoding, options.overwrite, options.threads) as writer:
         story = _look_through(clip, frames, find_faces, embed, options, lambda done: on_progress("finding", done, total))
-        kept = {p.number for p in story.people if p.embedding is not None and any(float(k @ p.embedding) >= options.same_person for k in options.keep)}
+        kept = {p.number for p in story.people if any(p.likeness(k) >= options.same_person for k in options.keep)}
         anonymizer.begin([p for p in story.people if p.number not in kept])
         actions: Counter[str] = Counter()
         done = 0
@@ -211,9 +217,9 @@ def _look(frame: VideoFrame, turns: int, find_faces: FindFaces) -> _Look:
     rgb = upright_rgb(frame, turns)
     scale = min(1.0, LOOKED_AT_PX / max(rgb.shape[:2]))
     if scale < 1:
-        rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        rgb = np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     assert frame.pts is not None
-    return _Look(frame.pts, rgb, cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), scale, find_faces(rgb))
+    return _Look(frame.pts, rgb, np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8), scale, find_faces(rgb))
 
 
 def _scaled(track: Track, factor: float) -> Track:
@@ -235,11 +241,21 @@ def _replaced(
         while following is not None and following.first <= number:
             here.append(following)
             following = next(coming, None)
-        faces = [
-            TrackedFace(t.number, story.person_of[t.number], t.face(number), t.seen_at(number), t.is_instant) for t in sorted(here, key=lambda t: t.number)
-        ]
         ready = writer.prepared(frame)
-        yield ready, _replace_faces(ready, writer.turns, number, faces, kept, anonymizer)
+        yield ready, _replace_faces(ready, writer.turns, number, _faces_at(number, here, story.person_of), kept, anonymizer)
+
+
+def _faces_at(number: int, tracks: Sequence[Track], person_of: dict[int, int]) -> list[TrackedFace]:
+    """The tracks' faces in a frame, in the order in which they are to be painted."""
+    found = [t.face(number) for t in tracks if t.seen_at(number) == "detected"]
+    faces = []
+    for track in tracks:
+        face, seen = track.face(number), track.seen_at(number)
+        # Two faces are not painted over each other where only one was seen.
+        is_behind = seen != "detected" and any(shared(face, other) > BEHIND for other in found)
+        obscure = "seen only for an instant" if track.is_instant else "behind another face" if is_behind else ""
+        faces.append(TrackedFace(track.number, person_of[track.number], face, seen, obscure))
+    return sorted(faces, key=lambda f: (not f.obscure, f.face.width))
 
 
 def _replace_faces(

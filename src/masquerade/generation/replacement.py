@@ -26,6 +26,9 @@ SIZE = 128
 """Side of the canonical crop that the networks work on."""
 
 GLASSES_SHARE = 0.003
+TONED, LARGEST_TONING = 0.8, 20.0
+"""Share of the remaining difference in skin colour that is taken away, and its limit in CIELAB units."""
+
 SMALLEST_FACE_SHARE = 0.06
 """A crop of which the parser calls less than this share a face shows none that could be replaced."""
 
@@ -80,14 +83,35 @@ class Replacement:
         else:
             maps = self._shape(reading.parsing, latents, reading.condition)
         rough = self._anonymization(maps, np.stack([i.texture for i in identities]), reading.condition[8:10])
-        return self._harmonization(crop.pixels, rough, reading.mask, maps)
+        faces = self._harmonization(crop.pixels, rough, reading.mask, maps)
+        skin = reading.around.skin
+        return faces if skin is None else np.stack([_toned(f, np.isin(m, (SKIN, NOSE)), skin) for f, m in zip(faces, maps, strict=True)])
 
 
 def _skin(crop: Crop, parsing: NDArray[np.uint8]) -> Floats | None:
-    """CIELAB of the visible skin: the median over face, ears and neck, three numbers."""
-    pixels = crop.pixels[np.isin(parsing, (SKIN, NOSE, EARS, NECK))]
-    if len(pixels) < 100:
-        return None
-    median = np.median(pixels, 0).astype(np.float32) / 255
-    lab: Floats = cv2.cvtColor(median[None, None], cv2.COLOR_RGB2LAB)[0, 0]
-    return lab
+    """CIELAB of the visible skin: the median over the face, else over ears and neck; three numbers."""
+    for classes in ((SKIN, NOSE), (SKIN, NOSE, EARS, NECK)):
+        pixels = crop.pixels[np.isin(parsing, classes) & crop.inside]
+        if len(pixels) >= 100:
+            return _lab(np.median(pixels, 0).astype(np.float32)[None, None])[0, 0]
+    return None
+
+
+def _toned(face: Floats, skin_pixels: NDArray[np.bool_], skin: Floats) -> Floats:
+    """Moves a new face's colours towards the skin that was there: the harmonised face is near it already, this takes the rest away.
+
+    Args:
+        face: S x S x 3 float32 RGB in 0 to 255.
+        skin_pixels: S x S, where the new face shows skin.
+        skin: CIELAB of the skin that was there.
+    """
+    if skin_pixels.sum() < 50:
+        return face
+    lab = _lab(face)
+    away = (skin - np.median(lab[skin_pixels], 0)) * TONED
+    lab += np.clip(away, -LARGEST_TONING, LARGEST_TONING).astype(np.float32)
+    return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)
+
+
+def _lab(rgb: Floats) -> Floats:
+    return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)

@@ -138,7 +138,14 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, side: int = 128,
     optimizer = torch.optim.Adam(learned, lr=preset.rate, betas=(0.5, 0.95))
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=preset.critic_rate, betas=(0.5, 0.95))
     average, encoder_average = Average(generator), Average(encoder)
-    networks: dict[str, nn.Module | Average] = {"generator": generator, "encoder": encoder, "critic": critic, "means": means, "average": average, "encoder_average": encoder_average}
+    networks: dict[str, nn.Module | Average] = {
+        "generator": generator,
+        "encoder": encoder,
+        "critic": critic,
+        "means": means,
+        "average": average,
+        "encoder_average": encoder_average,
+    }
     if start:
         state = torch.load(start, weights_only=True)["parts"]
         for name, part in networks.items():

@@ -145,7 +145,9 @@ def _skin_like(shape: Map, tone: NDArray[np.float32], rng: np.random.Generator) 
     light = np.float32(rng.uniform(0.55, 0.8)) + np.float32(rng.uniform(0.25, 0.5)) * np.sqrt(height)
     coarse = cv2.resize(rng.standard_normal((12, 12)).astype(np.float32), shape.shape[::-1], interpolation=cv2.INTER_CUBIC)
     grain = rng.standard_normal(shape.shape).astype(np.float32)
-    shaded: NDArray[np.float32] = np.clip(tone * (light + 0.06 * coarse)[..., None] * np.float32(rng.uniform(0.75, 1.15)) + 3 * grain[..., None], 0, 255).astype(np.float32)
+    shaded: NDArray[np.float32] = np.clip(
+        tone * (light + 0.06 * coarse)[..., None] * np.float32(rng.uniform(0.75, 1.15)) + 3 * grain[..., None], 0, 255
+    ).astype(np.float32)
     return shaded
 
 

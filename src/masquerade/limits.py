@@ -1,0 +1,15 @@
+"""Limits that photos and clips share: what is replaced, how often it is tried, and when the person counts as gone."""
+
+from __future__ import annotations
+
+SMALLEST_PX = 24
+"""Smaller faces are obscured: a drawn face of so few pixels is no better than a pixelated one."""
+
+CANDIDATES = 4
+"""Identities drawn at once; the one least like the person is taken."""
+
+ROUNDS = 3
+"""So often new candidates are drawn before a face is obscured."""
+
+AUDIT_MARGIN = 0.08
+"""How far below the recogniser's threshold a new face must stay: others measure with other landmarks."""

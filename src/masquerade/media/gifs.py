@@ -1,0 +1,81 @@
+"""Animated GIFs: every frame in colours of its own, the untouched parts exactly as they were; and how often the animation repeats."""
+
+from __future__ import annotations
+
+from collections import deque
+from fractions import Fraction
+from pathlib import Path
+
+from av.filter import Graph
+from av.filter.context import FilterContext
+from av.video.frame import VideoFrame
+from PIL import Image
+
+DITHER = "sierra2_4a"
+"""Spreads the error: where a colour is in the palette, and so in all that was not changed, there is none."""
+
+
+class Palettes:
+    """Brings RGBA frames down to 255 colours and one transparent: to those of the frame before anything was changed in it.
+
+    The untouched parts of a frame that came from a GIF are thus the same to the last pixel, and a new face of the old tone finds its
+    colours in the palette. Frames come in one order to both methods.
+
+    Args:
+        width: of the frames in pixels.
+        height: the same.
+        time_base: seconds in one tick of their times.
+    """
+
+    def __init__(self, width: int, height: int, time_base: Fraction) -> None:
+        size = f"{width}x{height}"
+        self._chosen: deque[VideoFrame] = deque()
+        choosing = Graph()
+        self._original, choose = _source(choosing, size, "rgba", time_base), choosing.add("palettegen", "stats_mode=single")
+        self._palette = choosing.add("buffersink")
+        self._original.link_to(choose)
+        choose.link_to(self._palette)
+        choosing.configure()
+        using = Graph()
+        self._changed, self._given = _source(using, size, "rgba", time_base), _source(using, "16x16", "bgra", time_base)
+        use, self._reduced = using.add("paletteuse", f"new=1:dither={DITHER}"), using.add("buffersink")
+        self._changed.link_to(use, 0, 0)
+        self._given.link_to(use, 0, 1)
+        use.link_to(self._reduced)
+        using.configure()
+        # A graph lives as long as something in Python holds it.
+        self._graphs = choosing, using
+
+    def choose(self, original: VideoFrame) -> None:
+        """Chooses the colours of the next frame."""
+        self._original.push(original)
+        self._chosen.append(_pulled(self._palette))
+
+    def __call__(self, changed: VideoFrame) -> VideoFrame:
+        """The next frame in `pal8`, with its time."""
+        palette = self._chosen.popleft()
+        palette.pts, palette.time_base = changed.pts, changed.time_base
+        self._given.push(palette)
+        self._changed.push(changed)
+        reduced = _pulled(self._reduced)
+        reduced.pts, reduced.time_base, reduced.duration = changed.pts, changed.time_base, changed.duration
+        return reduced
+
+
+def _source(graph: Graph, size: str, pixel_format: str, time_base: Fraction) -> FilterContext:
+    return graph.add("buffer", video_size=size, pix_fmt=pixel_format, time_base=f"{time_base.numerator}/{time_base.denominator}")
+
+
+def _pulled(sink: FilterContext) -> VideoFrame:
+    frame = sink.pull()
+    assert isinstance(frame, VideoFrame)
+    return frame
+
+
+def loops_of(path: Path) -> int:
+    """How often a GIF is repeated, as FFmpeg's writer counts: -1 never, 0 for ever; other files: for ever."""
+    try:
+        with Image.open(path) as picture:
+            return int(picture.info.get("loop", -1)) if picture.format == "GIF" else 0
+    except OSError:
+        return 0

@@ -1,0 +1,55 @@
+"""What an anonymiser is made of: handed in together, so that each part can be another one in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from masquerade.audit import Detector, Recognizer
+from masquerade.faces.detection import FaceDetector, YuNet
+from masquerade.faces.recognition import SFace
+from masquerade.generation.identity import IdentityBank
+from masquerade.generation.replacement import Reading, Replacement, ShapeSource
+from masquerade.types import Crop, Floats, Identity
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What an `Anonymizer` is made of.
+
+    Attributes:
+        detector: finds faces in whole photos.
+        checker: a second, quick detector, which says whether a replacement looks like a face.
+        recognizer: describes people, for the audit and for keys.
+        replacement: draws new faces; None where every face is obscured.
+    """
+
+    detector: Detector
+    checker: Detector
+    recognizer: Recognizer
+    replacement: FaceDrawer | None
+
+    @classmethod
+    def shipped(cls, threads: int, shape: ShapeSource, with_networks: bool) -> Parts:
+        """YuNet, SFace and our own networks.
+
+        Raises:
+            DamagedWeights: a network's file is missing or damaged.
+        """
+        return cls(FaceDetector(threads), YuNet(0.6), SFace(), Replacement(threads, shape) if with_networks else None)
+
+
+class FaceDrawer(Protocol):
+    """What draws faces, such as `Replacement`."""
+
+    @property
+    def bank(self) -> IdentityBank: ...
+
+    def read(self, crop: Crop) -> Reading | None: ...
+
+    def measure(self, crop: Crop) -> tuple[Floats, Floats]: ...
+
+    def reading(self, crop: Crop, shares: Floats, condition: Floats) -> Reading | None: ...
+
+    def draw(self, crop: Crop, reading: Reading, identities: Sequence[Identity]) -> Floats: ...

@@ -1,0 +1,84 @@
+"""The shipped networks, on an astronaut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from masquerade.faces.alignment import canonical_matrix, take_crop
+from masquerade.faces.detection import YuNet
+from masquerade.generation.identity import IdentityBank, Surroundings, keyed_seed
+from masquerade.generation.replacement import SIZE, Reading, Replacement
+from masquerade.generation.segmentation import Segmentation
+from masquerade.regions import CODED, EYES, HAIR, INNER, LOWER_LIP, MERGED, NOSE, SKIN, UPPER_LIP
+from masquerade.types import Crop
+
+
+@pytest.fixture(scope="module")
+def crop() -> Crop:
+    photo = astronaut()
+    (face,) = YuNet(0.6)(photo)
+    return take_crop(photo, canonical_matrix(face, SIZE), SIZE)
+
+
+@pytest.fixture(scope="module")
+def replacement() -> Replacement:
+    return Replacement(threads=1)
+
+
+@pytest.fixture(scope="module")
+def reading(replacement: Replacement, crop: Crop) -> Reading:
+    found = replacement.read(crop)
+    assert found is not None
+    return found
+
+
+def test_parser_gives_shares_and_finds_the_parts_of_a_face(crop: Crop) -> None:
+    shares = Segmentation(threads=1).shares(crop.pixels)
+    assert shares.shape == (len(MERGED), SIZE, SIZE)
+    assert np.allclose(shares.sum(0), 1, atol=1e-3)
+    seen = set(np.unique(shares.argmax(0)))
+    assert {SKIN, NOSE, EYES, UPPER_LIP, LOWER_LIP, HAIR} <= seen
+
+
+def test_a_new_face_does_not_depend_on_the_inner_pixels_of_the_old_one(replacement: Replacement, crop: Crop, reading: Reading) -> None:
+    """The promise itself: with the same reading, painting the face over changes nothing in the new one."""
+    identity = replacement.bank.draw(reading.around, np.random.default_rng(0))
+    painted = crop.pixels.copy()
+    painted[reading.mask == 1] = (10, 200, 30)
+    before = replacement.draw(crop, reading, [identity])[0]
+    after = replacement.draw(Crop(painted, crop.matrix, crop.inside), reading, [identity])[0]
+    assert np.abs(before - after)[reading.mask == 1].max() < 1e-3
+
+
+def test_a_new_shape_does_not_depend_on_the_inner_lines_of_the_old_one(replacement: Replacement, reading: Reading) -> None:
+    latent = replacement.bank.draw(reading.around, np.random.default_rng(0)).shape[None]
+    plain = np.where(np.isin(reading.parsing, INNER), np.uint8(SKIN), reading.parsing)
+    assert np.array_equal(replacement._shape(reading.parsing, latent, reading.condition), replacement._shape(plain, latent, reading.condition))
+
+
+def test_identities_differ_and_repeat_by_seed(replacement: Replacement, crop: Crop, reading: Reading) -> None:
+    def drawn(seed: int) -> np.ndarray:
+        return replacement.draw(crop, reading, [replacement.bank.draw(reading.around, np.random.default_rng(seed))])[0]
+
+    inside = reading.mask == 1
+    assert np.array_equal(drawn(1), drawn(1))
+    assert np.abs(drawn(1) - drawn(2))[inside].mean() > 3
+
+
+def test_the_bank_is_complete_and_narrows_by_skin_and_surroundings() -> None:
+    bank = IdentityBank()
+    assert len(bank) >= 500
+    rng = np.random.default_rng(0)
+    identity = bank.draw(Surroundings(np.array([60, 12, 18], np.float32), 0.5), rng)
+    assert identity.texture.shape == (len(CODED), 32)
+    light, dark = np.array([80, 8, 14], np.float32), np.array([30, 14, 18], np.float32)
+    of_light = {bank.draw(Surroundings(light, 0.9), rng).texture.tobytes() for _ in range(60)}
+    of_dark = {bank.draw(Surroundings(dark, 0.9), rng).texture.tobytes() for _ in range(60)}
+    assert not of_light & of_dark
+
+
+def test_keys_decide_seeds() -> None:
+    assert keyed_seed(b"a", b"m") == keyed_seed(b"a", b"m") != keyed_seed(b"b", b"m")
+    assert 0 <= keyed_seed(b"a", b"m") < 2**64
