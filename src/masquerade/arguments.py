@@ -15,7 +15,7 @@ from masquerade.version import __version__
 if TYPE_CHECKING:
     from masquerade.anonymizer import Method
     from masquerade.generation.replacement import ShapeSource
-    from masquerade.media.video_encoding import Codec
+    from masquerade.media.codecs import Codec
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], 
     moved[:, 2] += matrix[:, :2] @ np.array([x0, y0], np.float64)
     shape = (x1 - x0, y1 - y0)
     enlargement = 1 / max(scale_of(matrix), 1e-6)
-    soft = cv2.warpAffine(mask, moved, shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    soft = np.asarray(cv2.warpAffine(mask, moved, shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
     if enlargement < 1:
-        face = cv2.GaussianBlur(face, (0, 0), 0.45 * (1 / enlargement - 1) + 0.1)
+        face = np.asarray(cv2.GaussianBlur(face, (0, 0), 0.45 * (1 / enlargement - 1) + 0.1), np.float32)
     laid = cv2.warpAffine(face, moved, shape, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
     below = photo[y0:y1, x0:x1]
     if enlargement > 1.3:
@@ -50,7 +50,8 @@ def _grain(below: Pixels, soft: Floats, enlargement: float, rng: np.random.Gener
     outside = rough[soft == 0]
     # The smoothest third: hair and edges are no grain.
     level = 1.48 * float(np.median(np.sort(outside)[: max(1, len(outside) // 3)])) * 2 if outside.size > 100 else 0.0
-    noise = rng.standard_normal(gray.shape, np.float32)
+    noise: Floats = np.asarray(rng.standard_normal(gray.shape), np.float32)
     if enlargement > 2:
-        noise = cv2.GaussianBlur(noise, (0, 0), 0.6) * np.float32(2.0)
-    return (min(level, 6.0) * noise)[..., None]
+        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.6), np.float32) * np.float32(2.0)
+    grain: Floats = (np.float32(min(level, 6.0)) * noise)[..., None]
+    return grain

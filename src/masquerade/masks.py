@@ -53,7 +53,7 @@ def replaced_mask(parsing: NDArray[np.uint8]) -> Floats:
     face = np.isin(parsing, REPLACED).astype(np.uint8)
     # Specks of face in hair or background are the parser's doubts, holes in the face are too: only large ones are objects.
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    face = cv2.morphologyEx(face, cv2.MORPH_OPEN, kernel)
+    face = np.asarray(cv2.morphologyEx(face, cv2.MORPH_OPEN, kernel), np.uint8)
     reach = 2 * round(GROW * side) + 1
     grown = cv2.dilate(face, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    return cv2.GaussianBlur(grown.astype(np.float32), (0, 0), 0.012 * side)
+    return np.asarray(cv2.GaussianBlur(grown.astype(np.float32), (0, 0), 0.012 * side), np.float32)

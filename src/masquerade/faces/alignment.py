@@ -69,13 +69,13 @@ def take_crop(photo: Pixels, matrix: NDArray[np.float64], size: int) -> Crop:
         step = 1.0 / (2.0 * scale)
         width, height = max(1, round(near.shape[1] / step)), max(1, round(near.shape[0] / step))
         ratio = np.array([width / near.shape[1], height / near.shape[0]])
-        near = cv2.resize(near, (width, height), interpolation=cv2.INTER_AREA)
+        near = np.asarray(cv2.resize(near, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
         linear = moved[:, :2] / ratio
         # Pixel centres: x_small = (x + 0.5) * ratio - 0.5.
         moved = np.column_stack([linear, moved[:, 2] - linear @ (0.5 * ratio - 0.5)])
         scale = scale_of(moved)
     if 0.5 <= scale < 1:
-        near = cv2.GaussianBlur(near, (0, 0), 0.45 * (1 / scale - 1) + 0.1)
+        near = np.asarray(cv2.GaussianBlur(near, (0, 0), 0.45 * (1 / scale - 1) + 0.1), np.uint8)
     pixels = cv2.warpAffine(near, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     inverse = cv2.invertAffineTransform(matrix)
     grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), -1) @ inverse[:, :2].T + inverse[:, 2]

@@ -26,8 +26,6 @@ DOUBTFUL = 0.12
 SECOND_LOOK_PX, SECOND_LOOK_IN_BOXES = 160, 3.0
 """Side of the second look's picture, in pixels and in sides of the doubtful box: the face is 53 pixels wide in it."""
 
-MIRROR = np.array([[-1.0, 0, SECOND_LOOK_PX - 1], [0, 1, 0]])
-
 FINE_MEGAPIXELS = 16.0
 """The look at the parts is as fine as the photo, up to this size."""
 
@@ -113,24 +111,37 @@ class FaceDetector:
         return [_Seen(face, look, face.score >= look.sure) for face in faces if look.owns(face)]
 
     def _look_again(self, sizes: _Sizes, seen: _Seen) -> _Seen | None:
-        """A doubtful face enlarged and set upright, then mirrored: what YuNet says to both on average, or None where that is too little."""
-        wanted = SECOND_LOOK_PX / (SECOND_LOOK_IN_BOXES * max(seen.face.width, seen.face.height, 1.0))
+        """Looks twice more at a doubtful face: set upright, then by what was seen set upright better, and mirrored.
+
+        Returns:
+            The face with the mean of both scores; None where that is too little.
+        """
+        plain = self._best_upright(sizes, seen.face, mirrored=False)
+        # No perfect score in the mirror could make up for less.
+        if plain is None or (plain.score + 1) / 2 < seen.look.agreed:
+            return None
+        mirrored = self._best_upright(sizes, plain, mirrored=True)
+        if mirrored is None or (plain.score + mirrored.score) / 2 < seen.look.agreed:
+            return None
+        return _Seen(replace(mirrored, score=(plain.score + mirrored.score) / 2), seen.look, False)
+
+    def _best_upright(self, sizes: _Sizes, expected: Face, mirrored: bool) -> Face | None:
+        wanted = SECOND_LOOK_PX / (SECOND_LOOK_IN_BOXES * max(expected.width, expected.height, 1.0))
         scale, picture = sizes.just_finer(wanted)
-        x, y = (scale * v for v in centre(seen.face))
-        matrix = np.asarray(cv2.getRotationMatrix2D((x, y), roll_degrees(seen.face), wanted / scale), np.float64)
+        x, y = (scale * v for v in centre(expected))
+        matrix = np.asarray(cv2.getRotationMatrix2D((x, y), roll_degrees(expected), wanted / scale), np.float64)
         matrix[:, 2] += (SECOND_LOOK_PX - 1) / 2 - np.array([x, y])
         back = enlarged(np.asarray(cv2.invertAffineTransform(matrix), np.float64), 1 / scale)
         upright = take_crop(picture, matrix, SECOND_LOOK_PX).pixels
-        expected = moved(seen.face, np.asarray(cv2.invertAffineTransform(back), np.float64))
-        plain = self._best(upright, expected)
-        if plain is None or (plain.score + 1) / 2 < seen.look.agreed:
-            return None
-        mirrored = self._best(np.ascontiguousarray(upright[:, ::-1]), moved(expected, MIRROR))
-        score = (plain.score + (mirrored.score if mirrored else 0.0)) / 2
-        return _Seen(replace(moved(plain, back), score=score), seen.look, False) if score >= seen.look.agreed else None
+        found = [_mirrored(f) for f in self._yunet(np.ascontiguousarray(upright[:, ::-1]))] if mirrored else self._yunet(upright)
+        return max((f for f in (moved(f, back) for f in found) if are_one(f, expected)), key=lambda f: f.score, default=None)
 
-    def _best(self, picture: Pixels, expected: Face) -> Face | None:
-        return max((f for f in self._yunet(picture) if are_one(f, expected)), key=lambda f: f.score, default=None)
+
+def _mirrored(face: Face) -> Face:
+    """A face of the mirrored second look as it is in the plain one: eyes and corners of the mouth change sides."""
+    last = SECOND_LOOK_PX - 1
+    landmarks = face.landmarks[[1, 0, 2, 4, 3]] * (-1, 1) + (last, 0)
+    return replace(face, box=(last - face.box[2], face.box[1], last - face.box[0], face.box[3]), landmarks=landmarks.astype(np.float32))
 
 
 class _Sizes:

@@ -93,7 +93,8 @@ def _skin(crop: Crop, parsing: NDArray[np.uint8]) -> Floats | None:
     for classes in ((SKIN, NOSE), (SKIN, NOSE, EARS, NECK)):
         pixels = crop.pixels[np.isin(parsing, classes) & crop.inside]
         if len(pixels) >= 100:
-            return _lab(np.median(pixels, 0).astype(np.float32)[None, None])[0, 0]
+            lab: Floats = _lab(np.median(pixels, 0).astype(np.float32)[None, None])[0, 0]
+            return lab
     return None
 
 

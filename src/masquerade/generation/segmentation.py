@@ -30,4 +30,5 @@ class Segmentation:
 
     def __call__(self, crop: Pixels) -> NDArray[np.uint8]:
         """The likeliest class at every pixel, 128 x 128 uint8."""
-        return self.shares(crop).argmax(0).astype(np.uint8)
+        parsing: NDArray[np.uint8] = self.shares(crop).argmax(0).astype(np.uint8)
+        return parsing

@@ -16,7 +16,8 @@ def to_network(pictures: NDArray[np.uint8]) -> Floats:
 
 def from_network(pictures: Floats) -> Floats:
     """N x 3 x S x S in [-1, 1] to N x S x S x 3 float32 in 0 to 255."""
-    return np.clip((pictures.transpose(0, 2, 3, 1) + 1) * np.float32(127.5), 0, 255)
+    pixels: Floats = np.clip((pictures.transpose(0, 2, 3, 1) + 1) * np.float32(127.5), 0, 255)
+    return pixels
 
 
 def planes_of(maps: NDArray[np.uint8]) -> Floats:

@@ -58,7 +58,8 @@ class _Modulate(nn.Module):
 
     def forward(self, x: torch.Tensor, style: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
         scale, shift = (self.spatial(style) + self.whole(code)[:, :, None, None]).chunk(2, 1)
-        return F.leaky_relu(torch.addcmul(shift, self.norm(x), 1 + scale), 0.2)
+        modulated: torch.Tensor = F.leaky_relu(torch.addcmul(shift, self.norm(x), 1 + scale), 0.2)
+        return modulated
 
 
 class _Block(nn.Module):
@@ -72,7 +73,8 @@ class _Block(nn.Module):
     def forward(self, x: torch.Tensor, style: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
         y = self.convs[0](self.modulate[0](x, style, code))
         y = self.convs[1](self.modulate[1](y, style, code))
-        return x + y
+        mixed: torch.Tensor = x + y
+        return mixed
 
 
 class AnonymizationNet(nn.Module):

@@ -46,17 +46,17 @@ def _resized_crop(face: Pixels, rng: np.random.Generator) -> Pixels:
     zoom = np.exp(rng.uniform(-0.06, 0.06, 2))
     shift = rng.uniform(-0.02, 0.02, 2) * side + side / 2 * (1 - zoom)
     matrix = np.array([[zoom[0], 0, shift[0]], [0, zoom[1], shift[1]]])
-    return cv2.warpAffine(face, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.warpAffine(face, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _softened(face: Pixels, rng: np.random.Generator) -> Pixels:
     kind = rng.random()
     if kind < 0.35:
-        return cv2.GaussianBlur(face, (0, 0), float(rng.uniform(0.4, 1.6)))
+        return np.asarray(cv2.GaussianBlur(face, (0, 0), float(rng.uniform(0.4, 1.6))), np.uint8)
     if kind < 0.6:
-        return cv2.bilateralFilter(face, 7, float(rng.uniform(20, 70)), float(rng.uniform(2, 5)))
+        return np.asarray(cv2.bilateralFilter(face, 7, float(rng.uniform(20, 70)), float(rng.uniform(2, 5))), np.uint8)
     if kind < 0.7:
-        return cv2.medianBlur(face, 3 if rng.random() < 0.6 else 5)
+        return np.asarray(cv2.medianBlur(face, 3 if rng.random() < 0.6 else 5), np.uint8)
     return face
 
 
@@ -65,14 +65,15 @@ def _hue_and_brightness(face: Pixels, rng: np.random.Generator) -> Pixels:
     hsv[..., 0] = (hsv[..., 0] + rng.normal(0, 7)) % 180
     hsv[..., 1] = np.clip(hsv[..., 1] * np.exp(rng.normal(0, 0.3)), 0, 255)
     hsv[..., 2] = np.clip(hsv[..., 2] * np.exp(rng.normal(0, 0.35)), 0, 255)
-    return cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
+    return np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)
 
 
 def _colour_balance(face: Floats, rng: np.random.Generator) -> Floats:
     gain = np.exp(rng.normal(0, 0.15, 3)).astype(np.float32)
     contrast = np.float32(np.exp(rng.normal(0, 0.15)))
     mean = face.mean((0, 1), keepdims=True)
-    return ((face - mean) * contrast + mean) * gain + rng.normal(0, 8, 3).astype(np.float32)
+    balanced: Floats = ((face - mean) * contrast + mean) * gain + rng.normal(0, 8, 3).astype(np.float32)
+    return balanced
 
 
 def _other_light(face: Floats, rng: np.random.Generator) -> Floats:
