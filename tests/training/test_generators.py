@@ -13,7 +13,7 @@ from masquerade.errors import MasqueradeError
 from masquerade.training import anonymization, harmonization, segmentation, shape
 from masquerade.training.bank import write_bank
 from masquerade.training.data import open_prepared
-from masquerade.training.loop import CHECKPOINT, Budget
+from masquerade.training.loop import CHECKPOINT, Budget, save_networks
 
 
 def tiny(preset, batch: int, steps: int):
@@ -53,7 +53,8 @@ def test_a_run_goes_on_where_it_stopped(prepared: Path, runs: Path, tmp_path: Pa
 
 def test_critics_teach_from_the_first_step_of_a_continued_run(prepared: Path, runs: Path, tmp_path: Path) -> None:
     start = runs / "anonymization" / CHECKPOINT
-    anonymization.train(prepared, tmp_path / "a", tiny(anonymization.PRESETS["cpu"], 8, 1), side=64, start=start)
+    save_networks(start, tmp_path / "slim.pt")
+    anonymization.train(prepared, tmp_path / "a", tiny(anonymization.PRESETS["cpu"], 8, 1), side=64, start=tmp_path / "slim.pt")
     harmonization.train(
         prepared, tmp_path / "h", tiny(harmonization.PRESETS["cpu"], 4, 1), rough=start, side=64, start=runs / "harmonization" / CHECKPOINT
     )

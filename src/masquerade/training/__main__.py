@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
         task.add_argument("--pictures", type=int, help="how many pictures to train on, instead of the preset's number")
         task.add_argument("--batch", type=int)
         task.add_argument("--seed", type=int, default=0)
-        if name in ("segmentation", "anonymization", "harmonization"):
+        if name in ("segmentation", "shape", "anonymization", "harmonization"):
             task.add_argument("--start", type=Path, help="checkpoint of another run to begin from")
         if name in ("anonymization", "harmonization"):
             task.add_argument("--side", type=int, default=128, choices=(64, 128), help="train at this size; 64 is four times as fast")

@@ -21,7 +21,7 @@ from masquerade.networks.anonymization import AnonymizationNet, TextureEncoder
 from masquerade.networks.discriminators import Discriminator
 from masquerade.regions import SKIN
 from masquerade.training.data import Prepared, open_prepared
-from masquerade.training.loop import Average, Budget, Run, flat_then_linear, set_rate, to_pixels, to_tensor, write_grid
+from masquerade.training.loop import Average, Budget, Run, begin_from, flat_then_linear, set_rate, to_pixels, to_tensor, write_grid
 from masquerade.training.losses import FeatureLoss, attention, hinge_critic, hinge_generator, masked_l1, r1_penalty
 from masquerade.training.maps import colours, one_hot
 from masquerade.training.shape import shapes_of
@@ -147,9 +147,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, side: int = 128,
         "encoder_average": encoder_average,
     }
     if start:
-        state = torch.load(start, weights_only=True)["parts"]
-        for name, part in networks.items():
-            part.load_state_dict(state[name])
+        begin_from(start, networks)
     feature_loss = FeatureLoss()
     run = Run(out, preset.budget, {**networks, "optimizer": optimizer, "critic_optimizer": critic_optimizer})
     own = preset.budget.batch - preset.swapped

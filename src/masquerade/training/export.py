@@ -20,7 +20,7 @@ from masquerade.networks.landmarks import LandmarkNet
 from masquerade.networks.segmentation import CLASSES, SegmentationNet
 from masquerade.networks.shape import ShapeVAE
 from masquerade.regions import FROM_PARSER, MERGED
-from masquerade.training.loop import CHECKPOINT
+from masquerade.training.loop import CHECKPOINT, save_networks
 
 TOLERANCE = 2e-3
 """Largest absolute difference between PyTorch and ONNX Runtime that is let through."""
@@ -149,6 +149,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--runs", type=Path, required=True, help="folder that holds a run's folder for each task")
     parser.add_argument("--data", type=Path, help="prepared data, for the bank of identities")
     parser.add_argument("--weights", type=Path, default=FOLDER)
+    parser.add_argument("--checkpoints", type=Path, help="also write here what later runs can --start from")
     args = parser.parse_args(argv)
     for name in args.task:
         if name == "identities":
@@ -156,6 +157,8 @@ def main(argv: list[str]) -> int:
 
             print(write_bank(args.runs, args.data, args.weights))
         else:
+            if args.checkpoints:
+                save_networks(args.runs / name / CHECKPOINT, args.checkpoints / f"{name}.pt")
             print(f"{name}: differs from PyTorch by at most {export(name, args.runs / name / CHECKPOINT, args.weights):.2g}")
     write_checksums()
     return 0

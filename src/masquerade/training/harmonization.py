@@ -19,7 +19,7 @@ from masquerade.networks.discriminators import Discriminator
 from masquerade.networks.harmonization import HarmonizationNet
 from masquerade.training.anonymization import Batch, CodeMeans, Faces, batch_of, faces_of
 from masquerade.training.data import open_prepared
-from masquerade.training.loop import Average, Budget, Run, flat_then_linear, set_rate, to_pixels, to_tensor, write_grid
+from masquerade.training.loop import Average, Budget, Run, begin_from, flat_then_linear, set_rate, to_pixels, to_tensor, write_grid
 from masquerade.training.losses import FeatureLoss, attention, hinge_critic, hinge_generator, masked_l1, r1_penalty
 from masquerade.training.proxy import spoilt
 
@@ -88,9 +88,7 @@ def train(data: Path, out: Path, preset: Preset, rough: Path | None, seed: int =
     average = Average(network)
     networks: dict[str, nn.Module | Average] = {"network": network, "critic": critic, "average": average}
     if start:
-        state = torch.load(start, weights_only=True)["parts"]
-        for name, begun in networks.items():
-            begun.load_state_dict(state[name])
+        begin_from(start, networks)
     run = Run(out, preset.budget, {**networks, "optimizer": optimizer, "critic_optimizer": critic_optimizer})
     feature_loss = FeatureLoss()
 

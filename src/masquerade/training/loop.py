@@ -7,7 +7,7 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,26 @@ class Run:
             writer.writerow(row.values())
         print("  ".join(f"{k} {v:g}" for k, v in row.items()), flush=True)
         self._sums, self._count = {}, 0
+
+
+AVERAGED = {"network": "average", "generator": "average", "encoder": "encoder_average"}
+"""Which part holds the moving average of another."""
+
+
+def save_networks(checkpoint: Path, target: Path) -> None:
+    """Writes what a later run needs to begin from an earlier one: averaged networks and critics as float16, no optimizers."""
+    parts = torch.load(checkpoint, weights_only=True)["parts"]
+    kept = {name: part for name, part in parts.items() if name not in AVERAGED and "optimizer" not in name}
+    halved = {name: {k: v.half() if v.is_floating_point() else v for k, v in part.items()} for name, part in kept.items()}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"parts": halved}, target)
+
+
+def begin_from(start: Path, networks: Mapping[str, Any]) -> None:
+    """Loads networks from a checkpoint or from what `save_networks` wrote."""
+    parts = torch.load(start, weights_only=True)["parts"]
+    for name, network in networks.items():
+        network.load_state_dict(parts[name] if name in parts else parts[AVERAGED[name]])
 
 
 def one_cycle(progress: float, warm_up: float = 0.1) -> float:

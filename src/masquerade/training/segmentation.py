@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from masquerade.networks.segmentation import CLASSES, SegmentationNet
 from masquerade.training import augmentation as augment
 from masquerade.training.data import Prepared, open_prepared
-from masquerade.training.loop import Average, Budget, Run, one_cycle, set_rate, to_tensor
+from masquerade.training.loop import Average, Budget, Run, begin_from, one_cycle, set_rate, to_tensor
 
 SMALL_PARTS = (3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
 """Classes of few pixels; their errors weigh twice."""
@@ -56,7 +56,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=1e-2)
     if start:
-        network.load_state_dict(torch.load(start, weights_only=True)["parts"]["average"])
+        begin_from(start, {"network": network})
     average = Average(network, 0.995)
     run = Run(out, preset.budget, {"network": network, "optimizer": optimizer, "average": average})
     weight = torch.ones(len(CLASSES))

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from masquerade.networks.shape import SIDE, MapCritic, ShapeVAE
 from masquerade.regions import GLASSES, INNER, MERGED, OUTER
 from masquerade.training.data import Prepared, open_prepared
-from masquerade.training.loop import Average, Budget, Run, flat_then_linear, set_rate, write_grid
+from masquerade.training.loop import Average, Budget, Run, begin_from, flat_then_linear, set_rate, write_grid
 from masquerade.training.maps import colours, one_hot, shape_planes
 
 GLASSES_SHARE = 0.003
@@ -69,8 +69,12 @@ def shapes_of(prepared: Prepared, split: str) -> tuple[Shapes, NDArray[np.int64]
     return Shapes(maps, conditions, prepared.identities[rows], prepared.column("made_up")[rows] == "1"), rows
 
 
-def train(data: Path, out: Path, preset: Preset, seed: int = 0) -> None:
-    """Trains until the preset's budget is spent; `out` holds checkpoint, log and grids of maps."""
+def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | None = None) -> None:
+    """Trains until the preset's budget is spent; `out` holds checkpoint, log and grids of maps.
+
+    Args:
+        start: checkpoint of an earlier run whose networks this one begins with.
+    """
     from masquerade.faces.landmarks import mirrored_condition
 
     torch.manual_seed(seed)
@@ -87,6 +91,8 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0) -> None:
     optimizer = torch.optim.Adam(network.parameters(), lr=preset.rate, betas=(0.5, 0.95))
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=4e-4, betas=(0.5, 0.95))
     average = Average(network)
+    if start:
+        begin_from(start, {"network": network, "critic": critic, "average": average})
     parts = {"network": network, "critic": critic, "optimizer": optimizer, "critic_optimizer": critic_optimizer, "average": average}
     run = Run(out, preset.budget, parts)
     weight = torch.tensor([WEIGHT.get(MERGED[c], 1.0) for c in INNER])[:, None, None]
