@@ -17,7 +17,8 @@ from av.video.frame import VideoFrame
 from masquerade.errors import UnreadableInput, UnwritableOutput
 from masquerade.faces.motion import Gray
 from masquerade.faces.people import SAME_PERSON, Embed, Gallery, People, Person
-from masquerade.faces.tracking import FaceTracker, Seen, Track, shared
+from masquerade.faces.tracking import FaceTracker
+from masquerade.faces.tracks import Seen, Track, shared
 from masquerade.media.frames import upright_rgb, write_back
 from masquerade.media.video_encoding import ClipWriter, Encoding
 from masquerade.media.videos import Clip, Frames, Span, probe

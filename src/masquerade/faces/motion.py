@@ -13,8 +13,11 @@ Gray = NDArray[np.uint8]
 """height x width."""
 
 THUMBNAIL = (32, 18)
-CUT_LEVELS, CUT_RATIO, CUT_FLOOR = 12.0, 3.0, 4.0
-"""A cut changes the thumbnail by so many grey levels, and this many times more than the last frames changed it (or the floor)."""
+UNLIKE, LEAST_LEVELS = 0.5, 6.0
+"""Frames whose thumbnails correlate less, and differ by more grey levels, are of two scenes."""
+
+ALIKE, SUDDEN_LEVELS, SUDDEN_RATIO = 0.8, 12.0, 4.0
+"""So are frames that correlate less than this, where the thumbnail changes by more levels and so many times more than it did before."""
 
 FOLLOWED_PX = 72
 """Faces are followed in a picture where they are at most this wide: small faces' texture carries, large ones' pores only cost."""
@@ -40,7 +43,7 @@ class Cuts:
 
     def __init__(self) -> None:
         self._last: Floats | None = None
-        self._usual = CUT_FLOOR
+        self._usual = LEAST_LEVELS / 2
 
     def __call__(self, gray: Gray) -> bool:
         """Whether this frame begins another scene than the one before."""
@@ -48,11 +51,13 @@ class Cuts:
         last, self._last = self._last, small
         if last is None:
             return False
-        change = float(np.abs(small - last).mean())
         # A light that goes on changes all by one amount; a cut does not.
-        structure = float(np.abs((small - small.mean()) - (last - last.mean())).mean())
-        cut = structure > CUT_LEVELS and change > CUT_RATIO * self._usual
-        self._usual = CUT_FLOOR if cut else max(CUT_FLOOR, 0.8 * self._usual + 0.2 * change)
+        a, b = small - small.mean(), last - last.mean()
+        change = float(np.abs(a - b).mean())
+        likeness = float((a * b).sum()) / max(float(np.sqrt((a**2).sum() * (b**2).sum())), 1e-6)
+        is_sudden = change > SUDDEN_LEVELS and change > SUDDEN_RATIO * self._usual
+        cut = (likeness < UNLIKE and change > LEAST_LEVELS) or (likeness < ALIKE and is_sudden)
+        self._usual = LEAST_LEVELS / 2 if cut else max(LEAST_LEVELS / 2, 0.8 * self._usual + 0.2 * change)
         return cut
 
 

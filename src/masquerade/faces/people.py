@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from masquerade.faces.tracking import Track
+from masquerade.faces.tracks import Track
 from masquerade.types import Face, Floats, Pixels
 
 Embed = Callable[[Pixels, Face], Floats]

@@ -6,6 +6,7 @@ from collections import deque
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
@@ -13,6 +14,10 @@ from PIL import Image
 
 DITHER = "sierra2_4a"
 """Spreads the error: where a colour is in the palette, and so in all that was not changed, there is none."""
+
+
+COLOURS, OPAQUE = 256, 128
+"""Size of a palette; alpha from which a pixel is shown."""
 
 
 class Palettes:
@@ -48,8 +53,11 @@ class Palettes:
 
     def choose(self, original: VideoFrame) -> None:
         """Chooses the colours of the next frame."""
-        self._original.push(original)
-        self._chosen.append(_pulled(self._palette))
+        exact = _exact_palette(original)
+        if exact is None:
+            self._original.push(original)
+            exact = _pulled(self._palette)
+        self._chosen.append(exact)
 
     def __call__(self, changed: VideoFrame) -> VideoFrame:
         """The next frame in `pal8`, with its time."""
@@ -60,6 +68,18 @@ class Palettes:
         reduced = _pulled(self._reduced)
         reduced.pts, reduced.time_base, reduced.duration = changed.pts, changed.time_base, changed.duration
         return reduced
+
+
+def _exact_palette(frame: VideoFrame) -> VideoFrame | None:
+    """A picture of 16 x 16 with all opaque colours of an RGBA frame and a transparent one, or None where there are too many."""
+    pixels = frame.to_ndarray()
+    colours = np.unique(np.ascontiguousarray(pixels).view(np.uint32)[pixels[..., 3:] >= OPAQUE])
+    if len(colours) >= COLOURS:
+        return None
+    rgba = np.zeros(COLOURS, np.uint32)
+    rgba[: len(colours)] = colours
+    rgba[len(colours) : -1] = colours[-1] if len(colours) else 0
+    return VideoFrame.from_ndarray(rgba.view(np.uint8).reshape(16, 16, 4)[..., [2, 1, 0, 3]].copy(), format="bgra")
 
 
 def _source(graph: Graph, size: str, pixel_format: str, time_base: Fraction) -> FilterContext:

@@ -147,7 +147,8 @@ class ClipWriter:
         codec = encoding.codec or ("vp9" if format_name == "webm" else "h264")
         encoder, crf, options = ENCODERS[codec]
         if format_name == "gif":
-            encoder, options = "gif", {}
+            # FFmpeg takes a pixel for unchanged by its number, also where the palette behind the number changed.
+            encoder, options = "gif", {"gifflags": "-transdiff"}
         else:
             options = options | {"crf": str(crf if encoding.crf is None else encoding.crf)}
         try:

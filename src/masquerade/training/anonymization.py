@@ -1,7 +1,7 @@
 """Trains AnonymizationNet and the TextureEncoder that reads its codes.
 
-Most of a batch is reconstructed from its own map and code: that teaches what a code means. The rest is drawn with another person's code,
-on a map that ShapeVAE drew where there is one: there the critic says whether it is a face, and the encoder must read the code again.
+Most of a batch is reconstructed from its own map and code: that teaches what a code means. The rest is drawn with another person's code:
+there the critic says whether it is a face, and the encoder must read the code again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ from masquerade.training.loop import Average, Budget, Run, begin_from, flat_then
 from masquerade.training.losses import FeatureLoss, attention, hinge_critic, hinge_generator, masked_l1, r1_penalty
 from masquerade.training.maps import colours, one_hot
 from masquerade.training.shape import shapes_of
+
+
+SMOOTHED = 0.6
+"""Share of the maps whose outlines are made as round as ShapeVAE draws them. The drawn maps themselves are no training data: no picture
+belongs to them, the critic tells them from real ones at a glance, and the generator answers with cracks and scribbles."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +100,20 @@ def batch_of(faces: Faces, count: int, rng: np.random.Generator, side: int) -> B
     crops[flip], maps[flip], drawn[flip] = crops[flip][:, :, ::-1], maps[flip][:, :, ::-1], drawn[flip][:, :, ::-1]
     gaze[flip, 0] *= -1
     masks, drawn_masks = (torch.from_numpy(np.stack([replaced_mask(m) for m in group]))[:, None] for group in (maps, drawn))
-    tensors = [to_tensor(crops), one_hot(maps), masks, one_hot(drawn), drawn_masks]
+    planes = one_hot(maps)
+    smooth = torch.from_numpy(rng.random(count) < SMOOTHED)[:, None, None, None]
+    tensors = [to_tensor(crops), torch.where(smooth, _smoothed(planes), planes), masks, one_hot(drawn), drawn_masks]
     if side != crops.shape[1]:
         tensors = [F.avg_pool2d(t, crops.shape[1] // side).contiguous(memory_format=torch.channels_last) for t in tensors]
     pictures, own, own_masks, anew, anew_masks = tensors
     return Batch(pictures, own, own_masks, anew, anew_masks, torch.from_numpy(gaze))
+
+
+def _smoothed(planes: torch.Tensor) -> torch.Tensor:
+    """Maps with outlines as round as ShapeVAE draws them: halved, enlarged, and the strongest class taken."""
+    side = planes.shape[-1]
+    soft = F.interpolate(F.avg_pool2d(planes, 2), size=(side, side), mode="bilinear", align_corners=False)
+    return F.one_hot(soft.argmax(1), planes.shape[1]).permute(0, 3, 1, 2).float()
 
 
 class CodeMeans(nn.Module):
@@ -159,8 +173,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, side: int = 128,
         codes = encoder(batch.pictures, batch.planes)
         means.update(codes)
         strangers = means.fill(codes.detach().roll(own // 2, 0))[own:]
-        planes = torch.cat([batch.planes[:own], batch.drawn[own:]])
-        masks = torch.cat([batch.masks[:own], batch.drawn_masks[own:]])
+        planes, masks = batch.planes, batch.masks
         codes = torch.cat([codes[:own], strangers])
         fake = generator(planes, codes + preset.noise * torch.randn_like(codes), batch.gaze)
         half, real_half = F.avg_pool2d(planes, 2), F.avg_pool2d(batch.planes, 2)
@@ -178,9 +191,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, side: int = 128,
         critic.requires_grad_(False)
         adversarial = hinge_generator(critic(seen, half)) if on > 0 else torch.zeros(())
         critic.requires_grad_(True)
-        again = encoder(fake[own:], planes[own:])
-        present = (again.detach().abs().sum(2, keepdim=True) > 0).float()
-        reread = ((again - strangers).abs() * present).mean()
+        reread = _read_again(encoder, fake[own:], planes[own:], strangers) if preset.swapped else torch.zeros(())
         loss = preset.l1 * l1 + preset.feature * feature + on * preset.adversarial * adversarial + preset.reread * reread
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -191,6 +202,13 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, side: int = 128,
         return {"l1": l1.item(), "feature": feature.item(), "adversarial": adversarial.item(), "critic": loss_critic, "reread": reread.item()}
 
     run.train(one_step, look=lambda: _look(average.network, encoder_average.network, means, watched, out / "grid.png"))
+
+
+def _read_again(encoder: TextureEncoder, fake: torch.Tensor, planes: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    """Mean distance of the codes that the encoder reads from new faces to those that they were drawn with."""
+    again = encoder(fake, planes)
+    present = (again.detach().abs().sum(2, keepdim=True) > 0).float()
+    return ((again - codes).abs() * present).mean()
 
 
 def _teach(
