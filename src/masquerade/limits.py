@@ -8,8 +8,8 @@ SMALLEST_PX = 24
 CANDIDATES = 4
 """Identities drawn at once; the one least like the person is taken."""
 
-ROUNDS = 3
+ROUNDS = 6
 """So often new candidates are drawn before a face is obscured."""
 
-AUDIT_MARGIN = 0.08
+AUDIT_MARGIN = 0.05
 """How far below the recogniser's threshold a new face must stay: others measure with other landmarks."""

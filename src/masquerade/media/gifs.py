@@ -12,8 +12,9 @@ from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 from PIL import Image
 
-DITHER = "sierra2_4a"
-"""Spreads the error: where a colour is in the palette, and so in all that was not changed, there is none."""
+DITHER, DITHER_OF_GIFS = "bayer:bayer_scale=4", "none"
+"""Clips need a pattern to hide how few colours there are. GIFs had few before: the nearest ones serve a new face as well, a pattern would
+only tremble, and colours that are in the palette, as all that was not changed, stay exact."""
 
 
 COLOURS, OPAQUE = 256, 128
@@ -30,9 +31,10 @@ class Palettes:
         width: of the frames in pixels.
         height: the same.
         time_base: seconds in one tick of their times.
+        from_gif: whether the frames had so few colours already.
     """
 
-    def __init__(self, width: int, height: int, time_base: Fraction) -> None:
+    def __init__(self, width: int, height: int, time_base: Fraction, from_gif: bool) -> None:
         size = f"{width}x{height}"
         self._chosen: deque[VideoFrame] = deque()
         choosing = Graph()
@@ -43,7 +45,7 @@ class Palettes:
         choosing.configure()
         using = Graph()
         self._changed, self._given = _source(using, size, "rgba", time_base), _source(using, "16x16", "bgra", time_base)
-        use, self._reduced = using.add("paletteuse", f"new=1:dither={DITHER}"), using.add("buffersink")
+        use, self._reduced = using.add("paletteuse", f"new=1:dither={DITHER_OF_GIFS if from_gif else DITHER}"), using.add("buffersink")
         self._changed.link_to(use, 0, 0)
         self._given.link_to(use, 0, 1)
         use.link_to(self._reduced)

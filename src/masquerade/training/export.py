@@ -46,20 +46,24 @@ class MergedSegmentation(nn.Module):
 
 @dataclass(frozen=True)
 class Task:
-    """How one network is exported: which part of the checkpoint, and what goes in and comes out."""
+    """How one network is exported: which part of the checkpoint, what goes in and comes out, and whether float16 is exact enough.
+
+    The exporter folds batch norms into convolutions, and what it folds is rounded once more.
+    """
 
     build: Callable[[], nn.Module]
     part: str
     inputs: dict[str, tuple[int, ...]]
     output: str
     wrap: Callable[[nn.Module], nn.Module] = lambda network: network
+    halved: bool = True
 
 
 TASKS = {
     "segmentation": Task(lambda: SegmentationNet(pretrained=False), "average", {"picture": (3, 128, 128)}, "shares", MergedSegmentation),
     "landmarks": Task(LandmarkNet, "average", {"picture": (3, 128, 128)}, "points"),
-    "shape": Task(ShapeVAE, "average", {"latent": (64,), "outer": (7, 64, 64), "condition": (11,)}, "logits"),
-    "anonymization": Task(AnonymizationNet, "average", {"planes": (14, 128, 128), "code": (9, 32), "gaze": (2,)}, "picture"),
+    "shape": Task(ShapeVAE, "average", {"latent": (64,), "outer": (7, 64, 64), "condition": (11,)}, "logits", halved=False),
+    "anonymization": Task(AnonymizationNet, "average", {"planes": (14, 128, 128), "code": (9, 32), "gaze": (2,)}, "picture", halved=False),
     "harmonization": Task(HarmonizationNet, "average", {"picture": (3, 128, 128), "mask": (1, 128, 128), "planes": (14, 128, 128)}, "picture_out"),
 }
 
@@ -87,7 +91,7 @@ def export_network(name: str, network: nn.Module, weights: Path) -> float:
     with torch.no_grad():
         # What is shipped is what is compared: weights rounded to float16 first.
         for parameter in [*network.parameters(), *network.buffers()]:
-            if parameter.is_floating_point() and parameter.numel() >= LEAST_HALVED:
+            if task.halved and parameter.is_floating_point() and parameter.numel() >= LEAST_HALVED:
                 parameter.copy_(parameter.half().float())
     wrapped = task.wrap(network).eval()
     example = tuple(torch.rand(2, *shape) for shape in task.inputs.values())
@@ -97,7 +101,8 @@ def export_network(name: str, network: nn.Module, weights: Path) -> float:
         wrapped, example, path, input_names=list(task.inputs), output_names=[task.output], opset_version=18,
         dynamic_shapes=tuple({0: batch} for _ in example), external_data=False, dynamo=True, verbose=False,
     )  # fmt: skip
-    _store_halved(path)
+    if task.halved:
+        _store_halved(path)
     difference = parity(wrapped, path, {n: torch.rand(3, *s) for n, s in task.inputs.items()})
     if difference > TOLERANCE:
         raise MasqueradeError(f"The exported {name} differs from PyTorch by {difference:.2g}: do not ship it.")
