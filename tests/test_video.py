@@ -228,3 +228,15 @@ def test_the_codec_can_be_chosen(tmp_path: Path) -> None:
     run(source, tmp_path / "out.mp4", VideoOptions(encoding=Encoding("hevc", crf=30)))
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "hevc"
+
+
+def test_a_clip_that_changes_on_the_way_is_refused(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.mp4", [picture(None)] * 9)
+
+    class Meddler(Painter):
+        def begin(self, people: Sequence[Person]) -> None:
+            write(source, [picture(None)] * 6)
+
+    with pytest.raises(UnreadableInput, match="changed"):
+        anonymize_video(source, tmp_path / "out.mp4", Meddler(), find_faces, embed)
+    assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]

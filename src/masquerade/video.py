@@ -7,6 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -235,8 +236,9 @@ def _replaced(
     """The second walk: every frame with its faces replaced, ready to be encoded, and what became of them."""
     coming, here = iter(story.tracks), list[Track]()
     following = next(coming, None)
-    for number, frame in enumerate(frames):
-        if number >= len(story.times) or frame.pts != story.times[number]:
+    # Strict, so that no frame is written whose faces are not known, and none is missing.
+    for number, (frame, time) in enumerate(zip_longest(frames, story.times)):
+        if frame is None or frame.pts != time:
             raise UnreadableInput(f"{clip.path} changed while it was being read; try again.")
         here = [track for track in here if track.end > number]
         while following is not None and following.first <= number:

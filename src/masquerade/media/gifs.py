@@ -3,95 +3,84 @@
 from __future__ import annotations
 
 from collections import deque
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from av.filter import Graph
-from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 from PIL import Image
 
-DITHER, DITHER_OF_GIFS = "bayer:bayer_scale=4", "none"
-"""Clips need a pattern to hide how few colours there are. GIFs had few before: the nearest ones serve a new face as well, a pattern would
-only tremble, and colours that are in the palette, as all that was not changed, stay exact."""
+from masquerade.types import Pixels
 
+COLOURS, OPAQUE = 255, 128
+"""A frame's colours besides the transparent one; alpha from which a pixel is shown."""
 
-COLOURS, OPAQUE = 256, 128
-"""Size of a palette; alpha from which a pixel is shown."""
+AT_ONCE = 8192
+"""So many colours are compared with the palette at once."""
 
 
 class Palettes:
-    """Brings RGBA frames down to 255 colours and one transparent: to those of the frame before anything was changed in it.
+    """Brings RGBA frames down to the colours that each had before anything was changed in it.
 
     The untouched parts of a frame that came from a GIF are thus the same to the last pixel, and a new face of the old tone finds its
-    colours in the palette. Frames come in one order to both methods.
-
-    Args:
-        width: of the frames in pixels.
-        height: the same.
-        time_base: seconds in one tick of their times.
-        from_gif: whether the frames had so few colours already.
+    colours in the palette. Frames come in one order to both methods, which may run in two threads.
     """
 
-    def __init__(self, width: int, height: int, time_base: Fraction, from_gif: bool) -> None:
-        size = f"{width}x{height}"
-        self._chosen: deque[VideoFrame] = deque()
-        choosing = Graph()
-        self._original, choose = _source(choosing, size, "rgba", time_base), choosing.add("palettegen", "stats_mode=single")
-        self._palette = choosing.add("buffersink")
-        self._original.link_to(choose)
-        choose.link_to(self._palette)
-        choosing.configure()
-        using = Graph()
-        self._changed, self._given = _source(using, size, "rgba", time_base), _source(using, "16x16", "bgra", time_base)
-        use, self._reduced = using.add("paletteuse", f"new=1:dither={DITHER_OF_GIFS if from_gif else DITHER}"), using.add("buffersink")
-        self._changed.link_to(use, 0, 0)
-        self._given.link_to(use, 0, 1)
-        use.link_to(self._reduced)
-        using.configure()
-        # A graph lives as long as something in Python holds it.
-        self._graphs = choosing, using
+    def __init__(self) -> None:
+        self._chosen: deque[tuple[Pixels, bool]] = deque()
 
     def choose(self, original: VideoFrame) -> None:
         """Chooses the colours of the next frame."""
-        exact = _exact_palette(original)
-        if exact is None:
-            self._original.push(original)
-            exact = _pulled(self._palette)
-        self._chosen.append(exact)
+        pixels = np.asarray(original.to_ndarray(), np.uint8)
+        found = np.unique(_packed(pixels[..., :3])[pixels[..., 3] >= OPAQUE])
+        if len(found) <= COLOURS:
+            self._chosen.append((_unpacked(found), True))
+            return
+        # A small copy shows all the colours that matter, at a sixteenth of the time.
+        reduced = Image.fromarray(np.ascontiguousarray(pixels[::4, ::4, :3])).quantize(COLOURS, Image.Quantize.MEDIANCUT)
+        self._chosen.append((np.array(reduced.getpalette(), np.uint8).reshape(-1, 3)[:COLOURS], False))
 
     def __call__(self, changed: VideoFrame) -> VideoFrame:
         """The next frame in `pal8`, with its time."""
-        palette = self._chosen.popleft()
-        palette.pts, palette.time_base = changed.pts, changed.time_base
-        self._given.push(palette)
-        self._changed.push(changed)
-        reduced = _pulled(self._reduced)
+        pixels = np.asarray(changed.to_ndarray(), np.uint8)
+        colours, had_few = self._chosen.popleft()
+        # Where there were few colours before, the nearest ones serve; a pattern of dots would only tremble.
+        indices = _nearest(pixels[..., :3], colours) if had_few else _dithered(pixels[..., :3], colours)
+        indices[pixels[..., 3] < OPAQUE] = COLOURS
+        palette = np.zeros((COLOURS + 1, 4), np.uint8)
+        palette[:COLOURS, 0] = 255
+        palette[: len(colours), 1:] = colours
+        reduced = VideoFrame.from_ndarray((indices, palette), format="pal8")  # type: ignore[arg-type]
         reduced.pts, reduced.time_base, reduced.duration = changed.pts, changed.time_base, changed.duration
         return reduced
 
 
-def _exact_palette(frame: VideoFrame) -> VideoFrame | None:
-    """A picture of 16 x 16 with all opaque colours of an RGBA frame and a transparent one, or None where there are too many."""
-    pixels = frame.to_ndarray()
-    colours = np.unique(np.ascontiguousarray(pixels).view(np.uint32)[pixels[..., 3:] >= OPAQUE])
-    if len(colours) >= COLOURS:
-        return None
-    rgba = np.zeros(COLOURS, np.uint32)
-    rgba[: len(colours)] = colours
-    rgba[len(colours) : -1] = colours[-1] if len(colours) else 0
-    return VideoFrame.from_ndarray(rgba.view(np.uint8).reshape(16, 16, 4)[..., [2, 1, 0, 3]].copy(), format="bgra")
+def _packed(rgb: Pixels) -> NDArray[np.uint32]:
+    """One number for each pixel's colour."""
+    red, green, blue = (rgb[..., k].astype(np.uint32) for k in range(3))
+    return np.asarray(red << 16 | green << 8 | blue, np.uint32)
 
 
-def _source(graph: Graph, size: str, pixel_format: str, time_base: Fraction) -> FilterContext:
-    return graph.add("buffer", video_size=size, pix_fmt=pixel_format, time_base=f"{time_base.numerator}/{time_base.denominator}")
+def _unpacked(packed: NDArray[np.uint32]) -> Pixels:
+    return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
 
 
-def _pulled(sink: FilterContext) -> VideoFrame:
-    frame = sink.pull()
-    assert isinstance(frame, VideoFrame)
-    return frame
+def _nearest(rgb: Pixels, colours: Pixels) -> NDArray[np.uint8]:
+    """Index of the nearest colour for each pixel: the pixel's own where it is there."""
+    if not len(colours):
+        return np.zeros(rgb.shape[:2], np.uint8)
+    found, where = np.unique(_packed(rgb), return_inverse=True)
+    there = colours.astype(np.float32)
+    lengths = (there**2).sum(1)
+    parts = (_unpacked(found[start : start + AT_ONCE]).astype(np.float32) for start in range(0, len(found), AT_ONCE))
+    nearest = np.concatenate([(lengths - 2 * part @ there.T).argmin(1) for part in parts])
+    return nearest.astype(np.uint8)[where].reshape(rgb.shape[:2])
+
+
+def _dithered(rgb: Pixels, colours: Pixels) -> NDArray[np.uint8]:
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours.tobytes())
+    return np.array(Image.fromarray(np.ascontiguousarray(rgb)).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG), np.uint8)
 
 
 def loops_of(path: Path) -> int:

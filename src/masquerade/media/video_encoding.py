@@ -78,7 +78,7 @@ class ClipWriter:
         turning = clip.turns and format_name not in TURNING
         self._turner = Turner(clip) if turning else None
         self._width, self._height = (clip.height, clip.width) if turning and clip.turns % 2 else (clip.width, clip.height)
-        self._palettes = Palettes(self._width, self._height, clip.time_base, clip.container == "gif") if format_name == "gif" else None
+        self._palettes = Palettes() if format_name == "gif" else None
         with contextlib.ExitStack() as open_files:
             file = open_files.enter_context(whole_file(target, overwrite))
             with self._errors_named():
