@@ -183,7 +183,7 @@ def _video(job: Job, options: Options, anonymizer: PhotoAnonymizer, on_progress:
 
     keep = tuple(person for path in options.keep for person in _people_on(path, options, anonymizer))
     encoding = Encoding(options.codec, options.crf, options.keep_metadata)
-    asked = VideoOptions(Span(options.start, options.end), encoding, keep, threads=options.threads)
+    asked = VideoOptions(Span(options.start, options.end), encoding, keep, overwrite=options.overwrite, threads=options.threads)
     faces: list[FaceReport] = []
     result = anonymizer.video(job.source, job.target, asked, on_progress, faces.extend)
     return FileReport(job.source, job.target, result.frames, tuple(faces)), result.lost

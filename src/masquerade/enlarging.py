@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from masquerade.faces.alignment import region_of, scale_of
 from masquerade.types import Floats, Pixels
 
-SHARPENING = 0.7
-"""Strength of the unsharp mask for faces that are enlarged at least threefold."""
+SHARPENING, LARGEST_STEP = 0.6, 8.0
+"""Strength of the unsharp mask for faces that are enlarged at least threefold, and the most grey levels that it adds: no halos at edges."""
 
 
 def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], rng: np.random.Generator) -> None:
@@ -36,7 +36,8 @@ def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], 
     below = photo[y0:y1, x0:x1]
     if enlargement > 1.3:
         strength = SHARPENING * min(1.0, (enlargement - 1) / 2)
-        laid = laid + strength * (laid - cv2.GaussianBlur(laid, (0, 0), 0.8 * enlargement))
+        detail = laid - cv2.GaussianBlur(laid, (0, 0), 0.5 * enlargement)
+        laid = laid + np.clip(strength * detail, -LARGEST_STEP, LARGEST_STEP)
         laid = laid + _grain(below, soft, enlargement, rng)
     blend = soft[..., None]
     mixed = np.clip(np.rint(blend * laid + (1 - blend) * below), 0, 255).astype(np.uint8)

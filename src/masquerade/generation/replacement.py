@@ -16,7 +16,7 @@ from masquerade.generation.harmonization import Harmonization
 from masquerade.generation.identity import IdentityBank, Surroundings
 from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
-from masquerade.masks import own_face, replaced_mask
+from masquerade.masks import REPLACED, own_face, replaced_mask
 from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
 from masquerade.types import Crop, Floats, Identity
 
@@ -85,7 +85,7 @@ class Replacement:
         rough = self._anonymization(maps, np.stack([i.texture for i in identities]), reading.condition[8:10])
         faces = self._harmonization(crop.pixels, rough, reading.mask, maps)
         skin = reading.around.skin
-        return faces if skin is None else np.stack([_toned(f, np.isin(m, (SKIN, NOSE)), skin) for f, m in zip(faces, maps, strict=True)])
+        return faces if skin is None else np.stack([_toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
 
 
 def _skin(crop: Crop, parsing: NDArray[np.uint8]) -> Floats | None:
@@ -98,19 +98,21 @@ def _skin(crop: Crop, parsing: NDArray[np.uint8]) -> Floats | None:
     return None
 
 
-def _toned(face: Floats, skin_pixels: NDArray[np.bool_], skin: Floats) -> Floats:
+def _toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats) -> Floats:
     """Moves a new face's colours towards the skin that was there: the harmonised face is near it already, this takes the rest away.
 
     Args:
         face: S x S x 3 float32 RGB in 0 to 255.
-        skin_pixels: S x S, where the new face shows skin.
+        parsing: S x S uint8, the map of the new face; what is no face there keeps its colours.
         skin: CIELAB of the skin that was there.
     """
+    skin_pixels = np.isin(parsing, (SKIN, NOSE))
     if skin_pixels.sum() < 50:
         return face
     lab = _lab(face)
     away = (skin - np.median(lab[skin_pixels], 0)) * TONED
-    lab += np.clip(away, -LARGEST_TONING, LARGEST_TONING).astype(np.float32)
+    inside = cv2.GaussianBlur(np.isin(parsing, REPLACED).astype(np.float32), (0, 0), 1.0)[..., None]
+    lab += inside * np.clip(away, -LARGEST_TONING, LARGEST_TONING).astype(np.float32)
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)
 
 
