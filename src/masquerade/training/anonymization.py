@@ -26,7 +26,6 @@ from masquerade.training.losses import FeatureLoss, attention, hinge_critic, hin
 from masquerade.training.maps import colours, one_hot
 from masquerade.training.shape import shapes_of
 
-
 SMOOTHED = 0.6
 """Share of the maps whose outlines are made as round as ShapeVAE draws them. The drawn maps themselves are no training data: no picture
 belongs to them, the critic tells them from real ones at a glance, and the generator answers with cracks and scribbles."""
