@@ -25,7 +25,8 @@ ShapeSource = Literal["drawn", "own"]
 SIZE = 128
 """Side of the canonical crop that the networks work on."""
 
-GLASSES_SHARE = 0.003
+GLASSES_SHARE = 0.008
+"""Share of the crop that glasses must cover to count as worn: less are the parser's doubts, and put glasses on people without any."""
 TONED, LARGEST_TONING = 0.8, 20.0
 """Share of the remaining difference in skin colour that is taken away, and its limit in CIELAB units."""
 

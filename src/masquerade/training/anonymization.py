@@ -207,7 +207,8 @@ def _read_again(encoder: TextureEncoder, fake: torch.Tensor, planes: torch.Tenso
     """Mean distance of the codes that the encoder reads from new faces to those that they were drawn with."""
     again = encoder(fake, planes)
     present = (again.detach().abs().sum(2, keepdim=True) > 0).float()
-    return ((again - codes).abs() * present).mean()
+    distance: torch.Tensor = ((again - codes).abs() * present).mean()
+    return distance
 
 
 def _teach(
