@@ -8,7 +8,7 @@ from skimage.data import astronaut
 
 from masquerade.faces.detection import YuNet
 from masquerade.faces.recognition import THRESHOLD, SFace
-from masquerade.obscuring import CELLS, Method, obscure
+from masquerade.obscuring import CELLS, REACH, Method, obscure
 from masquerade.types import Box, Face, Pixels
 
 METHODS: tuple[Method, ...] = ("blur", "pixelate", "solid")
@@ -41,7 +41,7 @@ def test_changes_the_face_and_nothing_far_from_it(method: Method, box: Box) -> N
     obscure(result, face_of(box), method, np.random.default_rng(0))
     x0, y0, x1, y1 = box
     ys, xs = np.mgrid[:200, :220]
-    reach_x, reach_y = 0.2 * (x1 - x0) + 1, 0.2 * (y1 - y0) + 1
+    reach_x, reach_y = 0.25 * (x1 - x0) + 1, 0.25 * (y1 - y0) + 1
     far = (xs < x0 - reach_x) | (xs > x1 + reach_x) | (ys < y0 - reach_y) | (ys > y1 + reach_y)
     assert np.array_equal(result[far], photo[far])
     inner = (np.hypot((xs - (x0 + x1) / 2) / (x1 - x0), (ys - (y0 + y1) / 2) / (y1 - y0)) < 0.5)[..., None]
@@ -51,15 +51,15 @@ def test_changes_the_face_and_nothing_far_from_it(method: Method, box: Box) -> N
 @pytest.mark.parametrize("method", METHODS)
 def test_only_a_handful_of_colours_counts(method: Method) -> None:
     """Two faces of the same mean colours, all else different, become the same picture."""
-    n = CELLS[method]
-    box = (20.0, 20.0, 20 + 20 * n / 1.35, 20 + 20 * n / 1.35)
+    n = CELLS.get(method, 1)
+    box = (30.0, 30.0, 30 + 20 * n / REACH, 30 + 20 * n / REACH)
     first = np.full((200, 200, 3), 120, np.uint8)
     second = first.copy()
     second[::2, ::2] += 40
     second[1::2, 1::2] -= 40
     obscure(first, face_of(box), method, np.random.default_rng(5))
     obscure(second, face_of(box), method, np.random.default_rng(5))
-    middle = slice(int(20 + 5 * n), int(20 + 10 * n))
+    middle = slice(int(30 + 5 * n), int(30 + 8 * n))
     assert np.abs(first[middle, middle].astype(int) - second[middle, middle]).max() <= 4
 
 

@@ -1,7 +1,10 @@
 """Blur, pixelate, solid: methods of their own, and what becomes of a face that cannot be replaced convincingly.
 
-All three keep a handful of mean colours of the face and throw the rest away; nothing finer can be computed back. Noise on these
-colours keeps even them from being read exactly. docs/privacy.md says how often recognisers still know the person.
+Blur and pixelate keep a handful of mean colours and throw the rest away; nothing finer can be computed back, and noise keeps even these
+from being read exactly. Solid keeps only whether the face is light or dark.
+
+Measured on 100 people of LFW, recognisers at a false accept rate of 1e-3, an obscured photo against the original of the same photo:
+MEASURED
 """
 
 from __future__ import annotations
@@ -16,11 +19,14 @@ from masquerade.types import Face, Floats, Pixels
 
 Method = Literal["blur", "pixelate", "solid"]
 
-CELLS: dict[Method, int] = {"blur": 4, "pixelate": 6, "solid": 1}
+CELLS = {"blur": 4, "pixelate": 5}
 """How many colours are kept along each side of the obscured area."""
 
-REACH = 1.35
-"""The obscured ellipse in sides of the face's box: from the hairline to below the chin, with the ears."""
+DARK, LIGHT = 48.0, 208.0
+"""Grey levels of a solid face: the one that its mean colour is further from."""
+
+REACH = 1.5
+"""The obscured ellipse in sides of the face's box: from above the hairline to below the chin, with the ears."""
 
 SOFT_EDGE = 0.1
 """The outer share of the ellipse's radius where it fades out; all of it lies outside the box's own ellipse."""
@@ -30,12 +36,12 @@ NOISE_LEVELS = 8.0, 20.0
 
 
 def obscure(photo: Pixels, face: Face, method: Method, rng: Generator) -> None:
-    """Makes a face unrecognisable, in place; what lies further than 0.2 of the box's sides away from it stays as it is.
+    """Makes a face unrecognisable, in place; what lies further than a quarter of the box's sides away from it stays as it is.
 
     Args:
         photo: RGB uint8, height x width x 3, changed in place.
         face: which face; only its box counts.
-        method: "pixelate", "blur" (the same with soft passages) or "solid" (one colour).
+        method: "pixelate", "blur" (the same with soft passages) or "solid" (one grey).
         rng: where the noise comes from; with a generator of a known seed the noise can be taken away again.
     """
     height, width = photo.shape[:2]
@@ -48,10 +54,18 @@ def obscure(photo: Pixels, face: Face, method: Method, rng: Generator) -> None:
     below = photo[y0:y1, x0:x1]
     radius = np.hypot((np.arange(x0, x1)[None] - x) / half_w, (np.arange(y0, y1)[:, None] - y) / half_h)
     mask = np.clip((1 - radius) / SOFT_EDGE, 0, 1).astype(np.float32)[..., None]
-    colours = _noisy(cv2.resize(below, (CELLS[method], CELLS[method]), interpolation=cv2.INTER_AREA).astype(np.float32), rng)
+    if method == "solid":
+        colours = np.full((1, 1, 3), DARK if below.mean() > (DARK + LIGHT) / 2 else LIGHT, np.float32)
+    else:
+        colours = _means(below, CELLS[method])
+    colours = _noisy(colours, rng)
     how = cv2.INTER_LINEAR if method == "blur" else cv2.INTER_NEAREST
     laid = cv2.resize(colours, (x1 - x0, y1 - y0), interpolation=how)
     below[:] = np.rint(below + mask * (laid - below)).astype(np.uint8)
+
+
+def _means(pixels: Pixels, cells: int) -> Floats:
+    return np.asarray(cv2.resize(pixels, (cells, cells), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _noisy(colours: Floats, rng: Generator) -> Floats:

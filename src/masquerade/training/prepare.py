@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -84,6 +85,7 @@ def photos_of(source: Path, made_up: bool, exclude: frozenset[str]) -> list[Phot
     return found
 
 
+# Workers are started afresh, not forked: OpenCV and ONNX Runtime have threads that do not survive a fork.
 _archives: dict[Path, tarfile.TarFile] = {}
 
 
@@ -149,7 +151,7 @@ def crop_photos(photos: list[Photo], out: Path, processes: int) -> int:
     """Finds and crops the largest face of every photo; writes crops.npy, truth.npy and table.csv; returns the number."""
     out.mkdir(parents=True, exist_ok=True)
     done: list[Prepared] = []
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for part in pool.map(_crop_all, _chunks(photos, 200)):
             done += part
     np.save(out / "crops.npy", np.stack([d.pixels for d in done]))
@@ -170,7 +172,7 @@ def parse_crops(folder: Path, processes: int) -> None:
     partial = folder / "parsing.partial.npy"
     np.lib.format.open_memmap(partial, "w+", np.uint8, crops.shape[:3]).flush()
     bounds = np.linspace(0, len(crops), processes + 1).astype(int)
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for _ in pool.map(_parse_rows, [folder] * processes, bounds[:-1], bounds[1:]):
             pass
     partial.rename(folder / "parsing.npy")
