@@ -33,8 +33,14 @@ belongs to them, the critic tells them from real ones at a glance, and the gener
 
 @dataclass(frozen=True)
 class Preset:
+    """How AnonymizationNet is trained.
+
+    `swapped` pictures of each batch are drawn with strangers' codes; no true picture belongs to them, and with this critic they teach cracks
+    rather than faces (docs/training-log.md), so there are none by default.
+    """
+
     budget: Budget
-    swapped: int = 4
+    swapped: int = 0
     rate: float = 2.5e-4
     critic_rate: float = 4e-4
     l1: float = 4.0
