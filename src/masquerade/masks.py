@@ -13,6 +13,14 @@ REPLACED = (SKIN, NOSE, GLASSES, EYES, BROWS, EARS, MOUTH, UPPER_LIP, LOWER_LIP)
 GROW = 0.024
 """How far the mask reaches over the parsed face, in shares of the crop's side: the parser's edges are not exact."""
 
+BLUR = 0.012
+"""Sigma of the mask's soft edge, in shares of the crop's side."""
+
+
+def reach(side: int) -> int:
+    """How far the mask grows, in pixels of a crop of this side."""
+    return round(GROW * side)
+
 
 CENTRE, REACH = (0.5, 0.52), (0.44, 0.56)
 """Centre and half axes of the ellipse that one's own face cannot leave, in shares of the crop's side."""
@@ -54,6 +62,6 @@ def replaced_mask(parsing: NDArray[np.uint8]) -> Floats:
     # Specks of face in hair or background are the parser's doubts, holes in the face are too: only large ones are objects.
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     face = np.asarray(cv2.morphologyEx(face, cv2.MORPH_OPEN, kernel), np.uint8)
-    reach = 2 * round(GROW * side) + 1
-    grown = cv2.dilate(face, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    return np.asarray(cv2.GaussianBlur(grown.astype(np.float32), (0, 0), 0.012 * side), np.float32)
+    width = 2 * reach(side) + 1
+    grown = cv2.dilate(face, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    return np.asarray(cv2.GaussianBlur(grown.astype(np.float32), (0, 0), BLUR * side), np.float32)

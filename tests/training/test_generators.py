@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import pytest
 import torch
 
 from masquerade.errors import MasqueradeError
+from masquerade.masks import replaced_mask
 from masquerade.training import anonymization, harmonization, segmentation, shape
 from masquerade.training.bank import write_bank
 from masquerade.training.data import open_prepared
 from masquerade.training.loop import CHECKPOINT, Budget, save_networks
+from masquerade.training.maps import one_hot, replaced_masks
+from masquerade.training.proxy import spoilt
 
 
 def tiny(preset, batch: int, steps: int):
@@ -25,7 +29,6 @@ def runs(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs of two steps each, in the order in which they need each other."""
     folder = tmp_path_factory.mktemp("runs")
     shape.train(prepared, folder / "shape", tiny(shape.PRESETS["cpu"], 4, 2))
-    shape.draw_maps(prepared, folder / "shape" / CHECKPOINT)
     anonymization.train(prepared, folder / "anonymization", tiny(anonymization.PRESETS["cpu"], 8, 2), side=64)
     harmonization.train(
         prepared, folder / "harmonization", tiny(harmonization.PRESETS["cpu"], 4, 2), rough=folder / "anonymization" / CHECKPOINT, side=64
@@ -64,13 +67,40 @@ def test_critics_teach_from_the_first_step_of_a_continued_run(prepared: Path, ru
 
 
 def test_drawn_maps_change_inner_faces_only(prepared: Path, runs: Path) -> None:
+    from masquerade.networks.shape import ShapeVAE
     from masquerade.regions import INNER
 
-    own, drawn = np.load(prepared / "parsing.npy"), np.load(prepared / "drawn.npy")
-    inner = np.isin(own, INNER)
+    shapes, _ = shape.shapes_of(open_prepared(prepared), "train")
+    network = ShapeVAE().eval()
+    network.load_state_dict(torch.load(runs / "shape" / CHECKPOINT, weights_only=True)["parts"]["average"])
+    latents = torch.randn(len(shapes.maps), 64, generator=torch.manual_seed(0))
+    drawn = shape.drawn_anew(network, one_hot(shapes.maps), latents, torch.from_numpy(shapes.conditions)).argmax(1).numpy()
+    inner = np.isin(shapes.maps, INNER)
     assert np.array_equal(inner, np.isin(drawn, INNER))
-    assert np.array_equal(own[~inner], drawn[~inner])
-    assert (own[inner] != drawn[inner]).any()
+    assert np.array_equal(shapes.maps[~inner], drawn[~inner])
+    assert (shapes.maps[inner] != drawn[inner]).any()
+
+
+def test_strangers_teach_harmonization_too(prepared: Path, runs: Path, tmp_path: Path) -> None:
+    preset = dataclasses.replace(tiny(harmonization.PRESETS["cpu"], 6, 2), strangers=0.34)
+    rough, drawer = runs / "anonymization" / CHECKPOINT, runs / "shape" / CHECKPOINT
+    harmonization.train(prepared, tmp_path, preset, rough=rough, shape=drawer)
+    (row,) = csv.DictReader((tmp_path / "log.csv").open())
+    assert float(row["light"]) > 0
+
+
+def test_masks_of_a_batch_are_those_of_its_maps(prepared: Path) -> None:
+    maps = np.load(prepared / "parsing.npy")
+    masks = replaced_masks(one_hot(maps))[:, 0].numpy()
+    assert np.abs(masks - np.stack([replaced_mask(m) for m in maps])).max() < 1e-3
+
+
+def test_spoilt_faces_stay_pictures_and_gentle_ones_keep_their_places() -> None:
+    torch.manual_seed(0)
+    faces = torch.rand(8, 3, 32, 32) * 2 - 1
+    rough = spoilt(faces, torch.tensor([True, False] * 4))
+    assert rough.shape == faces.shape and rough.min() >= -1 and rough.max() <= 1
+    assert ((rough - faces).abs().flatten(1).mean(1) > 0.01).sum() >= 6
 
 
 def test_the_bank_holds_made_up_people_with_complete_codes(prepared: Path, runs: Path, tmp_path: Path) -> None:

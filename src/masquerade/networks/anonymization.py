@@ -129,6 +129,6 @@ class AnonymizationNet(nn.Module):
 def _coordinates(like: torch.Tensor) -> torch.Tensor:
     """Two planes, x and y from -1 to 1."""
     n, _, h, w = like.shape
-    x = torch.linspace(-1, 1, w).view(1, 1, 1, w).expand(n, 1, h, w)
-    y = torch.linspace(-1, 1, h).view(1, 1, h, 1).expand(n, 1, h, w)
+    x = torch.linspace(-1, 1, w, device=like.device).view(1, 1, 1, w).expand(n, 1, h, w)
+    y = torch.linspace(-1, 1, h, device=like.device).view(1, 1, h, 1).expand(n, 1, h, w)
     return torch.cat([x, y], 1)

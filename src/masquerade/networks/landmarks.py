@@ -68,6 +68,15 @@ class LandmarkNet(nn.Module):
             self.points.weight.zero_()
             self.points.weight[:, :known] = (axes[:known] * spread[:known, None] / len(flat) ** 0.5).T
 
-    def forward(self, crop: torch.Tensor) -> torch.Tensor:
-        points: torch.Tensor = self.points(self.components(self.body(crop)))
+    def features(self, crop: torch.Tensor) -> torch.Tensor:
+        """What the picture shows, N x 1536."""
+        features: torch.Tensor = self.body(crop)
+        return features
+
+    def placed(self, features: torch.Tensor) -> torch.Tensor:
+        """Points from features; half precision would be too coarse here."""
+        points: torch.Tensor = self.points(self.components(features))
         return points.view(-1, POINTS, 3)
+
+    def forward(self, crop: torch.Tensor) -> torch.Tensor:
+        return self.placed(self.features(crop))

@@ -10,7 +10,7 @@ from typing import Any
 
 from masquerade.errors import MasqueradeError
 
-TASKS = ("prepare", "segmentation", "landmarks", "identity", "shape", "draw", "anonymization", "harmonization")
+TASKS = ("prepare", "segmentation", "landmarks", "identity", "shape", "anonymization", "harmonization")
 
 
 def main(argv: list[str]) -> int:
@@ -22,31 +22,27 @@ def main(argv: list[str]) -> int:
     prepare.add_argument("--made-up", type=Path, nargs="+", default=[], help="tars or folders of photos of people who do not exist")
     prepare.add_argument("--exclude", type=Path, help="text file: photos whose file name starts with one of its lines are left out")
     prepare.add_argument("--out", type=Path, required=True)
-    draw = tasks.add_parser("draw", help="draw every face's inner map anew with a trained ShapeVAE, for AnonymizationNet")
-    draw.add_argument("--data", type=Path, required=True, help="prepared folder")
-    draw.add_argument("--start", type=Path, required=True, help="checkpoint of the ShapeVAE run")
     for name in ("segmentation", "landmarks", "identity", "shape", "anonymization", "harmonization"):
         task = tasks.add_parser(name)
         task.add_argument("--data", type=Path, required=True, help="prepared folder")
         task.add_argument("--out", type=Path, required=True, help="folder of the run; goes on where a run in it stopped")
-        task.add_argument("--preset", choices=("cpu", "paper"), default="cpu")
+        task.add_argument("--preset", choices=("cpu", "gpu", "paper"), default="cpu")
         task.add_argument("--pictures", type=int, help="how many pictures to train on, instead of the preset's number")
+        task.add_argument("--minutes", type=float, help="how long to train at most")
         task.add_argument("--batch", type=int)
         task.add_argument("--seed", type=int, default=0)
-        if name in ("segmentation", "shape", "anonymization", "harmonization"):
+        if name != "identity":
             task.add_argument("--start", type=Path, help="checkpoint of another run to begin from")
         if name in ("anonymization", "harmonization"):
             task.add_argument("--side", type=int, default=128, choices=(64, 128), help="train at this size; 64 is four times as fast")
+        if name == "anonymization":
+            task.add_argument("--guide", type=Path, help="checkpoint of the IdentityNet run that watches over likeness")
         if name == "harmonization":
             task.add_argument("--rough", type=Path, help="checkpoint of the AnonymizationNet run whose faces are to be mended")
+            task.add_argument("--shape", type=Path, help="checkpoint of the ShapeVAE run that draws strangers' maps")
     args = parser.parse_args(argv)
     if args.task == "prepare":
         return _prepare(args)
-    if args.task == "draw":
-        from masquerade.training.shape import draw_maps
-
-        draw_maps(args.data, args.start)
-        return 0
     return _train(args)
 
 
@@ -73,6 +69,8 @@ def _train(args: argparse.Namespace) -> int:
     module: Any = importlib.import_module(f"masquerade.training.{args.task}")
     preset = module.PRESETS[args.preset]
     budget = dataclasses.replace(preset.budget, pictures=args.pictures or preset.budget.pictures, batch=args.batch or preset.budget.batch)
-    further = {k: getattr(args, k) for k in ("side", "start", "rough") if hasattr(args, k)}
+    if args.minutes:
+        budget = dataclasses.replace(budget, seconds=60 * args.minutes)
+    further = {k: getattr(args, k) for k in ("side", "start", "rough", "shape", "guide") if hasattr(args, k)}
     module.train(args.data, args.out, dataclasses.replace(preset, budget=budget), seed=args.seed, **further)
     return 0

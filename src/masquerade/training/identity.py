@@ -7,6 +7,7 @@ A teacher must not be one of the recognisers that judge results.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,8 @@ from masquerade.errors import MasqueradeError
 from masquerade.networks.identity import NUMBERS, IdentityNet
 from masquerade.training import augmentation as augment
 from masquerade.training.data import Prepared, open_prepared
-from masquerade.training.loop import Average, Budget, Run, one_cycle, set_rate, to_tensor
+from masquerade.training.loader import Arrays, batches
+from masquerade.training.loop import Average, Budget, Losses, Run, autocast, normalised, on_device, one_cycle, set_rate, to_tensor
 from masquerade.types import Pixels
 
 FACE_CENTRE, FACE_RADII = (0.5, 0.55), (0.34, 0.42)
@@ -38,7 +40,7 @@ class Preset:
     relations: float = 8.0
 
 
-PRESETS = {"cpu": Preset(Budget(96_000, 64)), "paper": Preset(Budget(5_000_000, 128))}
+PRESETS = {"cpu": Preset(Budget(96_000, 64)), "gpu": Preset(Budget(1_500_000, 256)), "paper": Preset(Budget(5_000_000, 128))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,21 +80,24 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
     people = people_of(prepared)
-    network = IdentityNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    to_teacher = _projection(people, rng)
+    network, to_teacher = on_device(IdentityNet()), on_device(_projection(people, rng))
     optimizer = torch.optim.AdamW([*network.parameters(), *to_teacher.parameters()], lr=preset.rate, weight_decay=5e-3)
     average = Average(network, 0.99)
     run = Run(out, preset.budget, {"network": network, "to_teacher": to_teacher, "optimizer": optimizer, "average": average})
 
-    def one_step(step: int) -> dict[str, float]:
+    source = batches(_Make(data, preset.budget.batch), seed)
+
+    def one_step(step: int) -> Losses:
         set_rate(optimizer, one_cycle(run.progress))
-        rows, pairs = _rows(people, preset.budget.batch, rng)
+        pictures, identities, truth = next(source)
+        pairs = len(identities) // 2
         network.train()
-        codes = network(to_tensor(np.stack([_changed(people, row, rng) for row in rows])))
-        contrastive = contrastive_loss(codes[: 2 * pairs], torch.from_numpy(people.identities[rows[: 2 * pairs]]), preset.margin)
-        losses = {"contrastive": contrastive}
+        with autocast():
+            codes = network(normalised(pictures))
+        codes = F.normalize(codes.float(), dim=1)
+        losses = {"contrastive": contrastive_loss(codes[: 2 * pairs], identities, preset.margin)}
         if people.teacher is not None:
-            truth = torch.from_numpy(people.teacher[rows].astype(np.float32))
+            truth = truth.float()
             seen = truth.isfinite().all(1)
             cosine, relations = distillation_losses(codes[seen], truth[seen], to_teacher)
             losses |= {"cosine": preset.cosine * cosine, "relations": preset.relations * relations}
@@ -101,7 +106,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0) -> None:
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         average.update(network, step)
-        return {name: loss.item() for name, loss in losses.items()}
+        return losses
 
     run.train(one_step, look=lambda: print(f"val: AUC {verification_auc(average.network, prepared, 'val'):.4f}", flush=True))
     print(f"test: AUC {verification_auc(average.network, prepared, 'test'):.4f}", flush=True)
@@ -135,7 +140,7 @@ def distillation_losses(codes: torch.Tensor, truth: torch.Tensor, to_teacher: nn
     """
     truth = F.normalize(truth, dim=1)
     cosine = 1 - F.cosine_similarity(to_teacher(codes), truth).mean()
-    others = ~torch.eye(len(codes), dtype=torch.bool)
+    others = ~torch.eye(len(codes), dtype=torch.bool, device=codes.device)
     relations = F.mse_loss((codes @ codes.T)[others], (truth @ truth.T)[others])
     return cosine, relations
 
@@ -152,6 +157,26 @@ def _projection(people: People, rng: np.random.Generator) -> nn.Linear:
     with torch.no_grad():
         layer.weight[:, :known] = axes[:known].T
     return layer
+
+
+@cache
+def _drawn_from(data: Path) -> People:
+    return people_of(open_prepared(data))
+
+
+@dataclass(frozen=True)
+class _Make:
+    """Makes batches: pictures N x S x S x 3 uint8, first the pairs; identities of the pairs; the teacher's embeddings N x D."""
+
+    data: Path
+    count: int
+
+    def __call__(self, rng: np.random.Generator) -> Arrays:
+        people = _drawn_from(self.data)
+        rows, pairs = _rows(people, self.count, rng)
+        pictures = np.stack([_changed(people, row, rng) for row in rows])
+        taught = np.zeros((len(rows), 0), np.float16) if people.teacher is None else people.teacher[rows]
+        return pictures, people.identities[rows[: 2 * pairs]], taught
 
 
 def _rows(people: People, count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
@@ -193,7 +218,7 @@ def codes_of(network: nn.Module, crops: NDArray[np.uint8], rows: NDArray[np.int6
     with torch.no_grad():
         for start in range(0, len(rows), 64):
             pictures = to_tensor(crops[rows[start : start + 64]])
-            parts.append(F.normalize(network(pictures) + network(pictures.flip(3)), dim=1).numpy())
+            parts.append(F.normalize(network(pictures) + network(pictures.flip(3)), dim=1).cpu().numpy())
     return np.concatenate(parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -29,7 +30,8 @@ from masquerade.faces.landmarks import (
 from masquerade.networks.landmarks import LandmarkNet
 from masquerade.training import augmentation as augment
 from masquerade.training.data import Prepared, open_prepared
-from masquerade.training.loop import Average, Budget, Run, one_cycle, set_rate, to_tensor
+from masquerade.training.loader import Arrays, batches
+from masquerade.training.loop import DEVICE, Average, Budget, Losses, Run, autocast, begin_from, normalised, on_device, one_cycle, set_rate, to_tensor
 from masquerade.training.mesh import LEFT_CONTOUR, RIGHT_CONTOUR
 from masquerade.types import Floats, Pixels
 
@@ -60,7 +62,7 @@ class Preset:
     occluded: float = 0.2
 
 
-PRESETS = {"cpu": Preset(Budget(36_000, 48)), "paper": Preset(Budget(2_000_000, 64))}
+PRESETS = {"cpu": Preset(Budget(36_000, 48)), "gpu": Preset(Budget(1_500_000, 128)), "paper": Preset(Budget(2_000_000, 64))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,28 +83,38 @@ def faces_of(prepared: Prepared) -> Faces:
     path = prepared.folder / "mesh.npy"
     if not path.exists():
         raise MasqueradeError(f"{prepared.folder} has no mesh.npy: run `python -m masquerade.training.mesh {prepared.folder}` first.")
-    mesh = np.load(path)
+    mesh = np.load(path, mmap_mode="r")
     seen = np.flatnonzero(np.isfinite(mesh[:, 0, 0]))
     return Faces(prepared.crops, mesh, {s: np.intersect1d(prepared.rows(s), seen) for s in ("train", "val", "test")})
 
 
-def train(data: Path, out: Path, preset: Preset, seed: int = 0) -> None:
-    """Trains until the preset's budget is spent; `out` holds checkpoint, log and the test figures."""
+def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | None = None) -> None:
+    """Trains until the preset's budget is spent; `out` holds checkpoint, log and the test figures.
+
+    Args:
+        start: checkpoint of an earlier run, from whose averaged weights this one begins.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     faces = faces_of(open_prepared(data))
-    network = LandmarkNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = LandmarkNet()
     network.start_from(torch.from_numpy(_examples(faces, rng)))
+    network = on_device(network)
+    if start:
+        begin_from(start, {"network": network})
     optimizer = torch.optim.AdamW(network.parameters(), lr=preset.rate, weight_decay=1e-3)
     average = Average(network, 0.99)
     run = Run(out, preset.budget, {"network": network, "optimizer": optimizer, "average": average})
     weight = _weights()
+    source = batches(_Make(data, preset.budget.batch, preset.occluded), seed)
 
-    def one_step(step: int) -> dict[str, float]:
+    def one_step(step: int) -> Losses:
         set_rate(optimizer, one_cycle(run.progress))
-        pictures, truth = _batch(faces, rng.choice(faces.rows["train"], run.budget.batch), preset, rng)
+        pictures, truth = next(source)
         network.train()
-        guess = network(pictures)
+        with autocast():
+            features = network.features(normalised(pictures))
+        guess = network.placed(features.float())
         points = (F.smooth_l1_loss(guess, truth, beta=PIXEL, reduction="none") * weight).mean() / PIXEL
         spans = F.smooth_l1_loss(_spans(guess), _spans(truth), beta=PIXEL) / PIXEL
         optimizer.zero_grad(set_to_none=True)
@@ -110,7 +122,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0) -> None:
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         average.update(network, step)
-        return {"points": points.item(), "spans": spans.item()}
+        return {"points": points, "spans": spans}
 
     run.train(one_step, look=lambda: print(_summary(average.network, faces, "val"), flush=True))
     print(_summary(average.network, faces, "test"), flush=True)
@@ -118,7 +130,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0) -> None:
 
 def _weights() -> torch.Tensor:
     """478 x 3: eyes, irises and lips count three times, depth half."""
-    weight = torch.ones(POINTS, 3)
+    weight = torch.ones(POINTS, 3, device=DEVICE)
     weight[PARTS["lids"] + PARTS["irises"] + PARTS["lips"]] = 3
     weight[:, 2] *= 0.5
     return weight
@@ -135,20 +147,34 @@ def _examples(faces: Faces, rng: np.random.Generator, count: int = 3000) -> Floa
     return np.stack([_laid(faces.mesh[row].astype(np.float32), _movement(rng)) for row in rows])
 
 
-def _batch(faces: Faces, rows: NDArray[np.int64], preset: Preset, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    pictures, truth = [], []
-    for row in rows:
-        picture, points = np.array(faces.crops[row]), faces.mesh[row].astype(np.float32)
-        if rng.random() < 0.5:
-            picture, points = np.ascontiguousarray(picture[:, ::-1]), mirrored_points(points)
-        if rng.random() < preset.occluded:
-            other = faces.crops[rng.integers(len(faces.crops))]
-            picture, _ = augment.occluded(picture, _face_map(points, len(picture)), other, rng)
-        movement = _movement(rng)
-        picture, points = _moved(picture, movement), _laid(points, movement)
-        pictures.append(augment.degraded(augment.recoloured(picture, rng), rng))
-        truth.append(points)
-    return to_tensor(np.stack(pictures)), torch.from_numpy(np.stack(truth))
+@cache
+def _drawn_from(data: Path) -> Faces:
+    return faces_of(open_prepared(data))
+
+
+@dataclass(frozen=True)
+class _Make:
+    """Makes batches: pictures N x S x S x 3 uint8 and their points N x 478 x 3."""
+
+    data: Path
+    count: int
+    occluded: float
+
+    def __call__(self, rng: np.random.Generator) -> Arrays:
+        faces = _drawn_from(self.data)
+        pictures, truth = [], []
+        for row in rng.choice(faces.rows["train"], self.count):
+            picture, points = np.array(faces.crops[row]), faces.mesh[row].astype(np.float32)
+            if rng.random() < 0.5:
+                picture, points = np.ascontiguousarray(picture[:, ::-1]), mirrored_points(points)
+            if rng.random() < self.occluded:
+                other = faces.crops[rng.integers(len(faces.crops))]
+                picture, _ = augment.occluded(picture, _face_map(points, len(picture)), other, rng)
+            movement = _movement(rng)
+            picture, points = _moved(picture, movement), _laid(points, movement)
+            pictures.append(augment.degraded(augment.recoloured(picture, rng), rng))
+            truth.append(points)
+        return np.stack(pictures), np.stack(truth)
 
 
 def _face_map(points: Floats, side: int) -> NDArray[np.uint8]:
@@ -186,7 +212,7 @@ def figures(network: torch.nn.Module, faces: Faces, split: str) -> tuple[dict[st
     network.eval()
     rows = faces.rows[split]
     with torch.no_grad():
-        parts = [network(to_tensor(faces.crops[rows[i : i + 64]])).numpy() for i in range(0, len(rows), 64)]
+        parts = [network(to_tensor(faces.crops[rows[i : i + 64]])).cpu().numpy() for i in range(0, len(rows), 64)]
     guess, truth = np.concatenate(parts), faces.mesh[rows].astype(np.float32)
     between = truth[:, list(RIGHT_CORNERS), :2].mean(1) - truth[:, list(LEFT_CORNERS), :2].mean(1)
     error = np.linalg.norm(guess[..., :2] - truth[..., :2], axis=2) / np.linalg.norm(between, axis=1).clip(0.1)[:, None]

@@ -9,14 +9,40 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
 CHECKPOINT = "checkpoint.pt"
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+"""Where networks are trained: a GPU if there is one."""
+
+torch.backends.cudnn.benchmark = True
+torch.set_float32_matmul_precision("high")
+
+Network = TypeVar("Network", bound=nn.Module)
+Losses = Mapping[str, torch.Tensor | float]
+
+
+def autocast() -> torch.autocast:
+    """Half precision (bfloat16) where the machine multiplies it fast: on a GPU, and on processors with AMX or AVX-512 BF16."""
+    return torch.autocast(DEVICE.type, torch.bfloat16, enabled=DEVICE.type == "cuda" or _fast_bfloat16())
+
+
+@cache
+def _fast_bfloat16() -> bool:
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def on_device(network: Network) -> Network:
+    """A network on the training device, its weights channels last in memory."""
+    return network.to(DEVICE, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 @dataclass(frozen=True)
@@ -27,11 +53,13 @@ class Budget:
         pictures: how many pictures the network sees in all; the learning rate's schedule ends there.
         batch: pictures a step.
         save_every_s: seconds between two checkpoints.
+        seconds: training ends here at the latest; the schedule follows whichever of the two limits is nearer.
     """
 
     pictures: int
     batch: int
     save_every_s: float = 120.0
+    seconds: float = math.inf
 
 
 @dataclass
@@ -47,7 +75,7 @@ class Run:
     budget: Budget
     parts: dict[str, Any]
     step: int = 0
-    _sums: dict[str, float] = field(default_factory=dict)
+    _sums: dict[str, torch.Tensor | float] = field(default_factory=dict)
     _count: int = 0
     _seconds: float = 0.0
 
@@ -55,7 +83,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / CHECKPOINT
         if path.exists():
-            state = torch.load(path, weights_only=True)
+            state = torch.load(path, weights_only=True, map_location=DEVICE)
             for name, part in self.parts.items():
                 part.load_state_dict(state["parts"][name])
             self.step, self._seconds = state["step"], state["seconds"]
@@ -63,7 +91,7 @@ class Run:
     @property
     def progress(self) -> float:
         """Share of the budget that is spent, 0 to 1."""
-        return min(1.0, self.step * self.budget.batch / self.budget.pictures)
+        return min(1.0, max(self.step * self.budget.batch / self.budget.pictures, self._seconds / self.budget.seconds))
 
     def save(self) -> None:
         state = {"step": self.step, "seconds": self._seconds, "parts": {n: p.state_dict() for n, p in self.parts.items()}}
@@ -71,13 +99,14 @@ class Run:
         torch.save(state, partial)
         os.replace(partial, self.folder / CHECKPOINT)
 
-    def train(self, one_step: Callable[[int], dict[str, float]], look: Callable[[], None] | None = None) -> None:
+    def train(self, one_step: Callable[[int], Losses], look: Callable[[], None] | None = None) -> None:
         """Calls `one_step(step)` until the budget is spent; logs the means of what it returns; saves and looks now and then."""
         saved = logged = begun = time.monotonic()
         before = self._seconds
         while self.progress < 1:
             for name, value in one_step(self.step).items():
-                self._sums[name] = self._sums.get(name, 0.0) + value
+                # Tensors are summed where they are: reading one would make the processor wait for the GPU.
+                self._sums[name] = self._sums.get(name, 0.0) + (value.detach() if isinstance(value, torch.Tensor) else value)
             self._count += 1
             self.step += 1
             now = time.monotonic()
@@ -92,7 +121,7 @@ class Run:
                 saved = time.monotonic()
 
     def _log(self) -> None:
-        means = {n: v / self._count for n, v in self._sums.items()}
+        means = {n: float(v) / self._count for n, v in self._sums.items()}
         row = {"step": self.step, "pictures": self.step * self.budget.batch, "seconds": round(self._seconds, 1)}
         row |= {n: round(v, 5) for n, v in means.items()}
         path = self.folder / "log.csv"
@@ -112,7 +141,7 @@ AVERAGED = {"network": "average", "generator": "average", "encoder": "encoder_av
 
 def save_networks(checkpoint: Path, target: Path) -> None:
     """Writes what a later run needs to begin from an earlier one: averaged networks and critics as float16, no optimizers."""
-    parts = torch.load(checkpoint, weights_only=True)["parts"]
+    parts = torch.load(checkpoint, weights_only=True, map_location="cpu")["parts"]
     kept = {name: part for name, part in parts.items() if name not in AVERAGED and "optimizer" not in name}
     halved = {name: {k: v.half() if v.is_floating_point() else v for k, v in part.items()} for name, part in kept.items()}
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +150,7 @@ def save_networks(checkpoint: Path, target: Path) -> None:
 
 def begin_from(start: Path, networks: Mapping[str, Any]) -> None:
     """Loads networks from a checkpoint or from what `save_networks` wrote."""
-    parts = torch.load(start, weights_only=True)["parts"]
+    parts = torch.load(start, weights_only=True, map_location=DEVICE)["parts"]
     for name, network in networks.items():
         network.load_state_dict(parts[name] if name in parts else parts[AVERAGED[name]])
 
@@ -168,13 +197,18 @@ class Average:
 
 
 def to_tensor(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
-    """N x H x W x 3 uint8 to N x 3 x H x W float32 in [-1, 1], channels last in memory."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
+    """N x H x W x 3 uint8 to N x 3 x H x W float32 in [-1, 1] on the training device, channels last in memory."""
+    return normalised(torch.from_numpy(np.ascontiguousarray(pixels)).to(DEVICE))
+
+
+def normalised(pixels: torch.Tensor) -> torch.Tensor:
+    """As `to_tensor`, from a tensor of uint8."""
+    return pixels.permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
 
 
 def to_pixels(tensor: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """N x 3 x H x W in [-1, 1] to N x H x W x 3 uint8."""
-    return tensor.detach().float().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return tensor.detach().float().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def write_grid(path: Path, rows: list[np.ndarray[Any, np.dtype[np.uint8]]]) -> None:

@@ -34,17 +34,18 @@ class FeatureLoss(nn.Module):
 
     def forward(self, picture: torch.Tensor, truth: list[torch.Tensor]) -> torch.Tensor:
         """`truth`: features of the true picture, computed once without gradients."""
-        distances = [F.l1_loss(f, t) / t.abs().mean().clamp(min=1e-3) for f, t in zip(self.features(picture), truth, strict=True)]
+        pairs = [(f.float(), t.float()) for f, t in zip(self.features(picture), truth, strict=True)]
+        distances = [F.l1_loss(f, t) / t.abs().mean().clamp(min=1e-3) for f, t in pairs]
         return torch.stack(distances).mean()
 
 
 def hinge_critic(real: Verdicts, fake: Verdicts) -> torch.Tensor:
     """Hinge loss of a critic (Lim and Ye 2017), mean over its two heads."""
-    return torch.stack([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]).mean()
+    return torch.stack([F.relu(1 - r.float()).mean() + F.relu(1 + f.float()).mean() for r, f in zip(real, fake, strict=True)]).mean()
 
 
 def hinge_generator(fake: Verdicts) -> torch.Tensor:
-    return -torch.stack([f.mean() for f in fake]).mean()
+    return -torch.stack([f.float().mean() for f in fake]).mean()
 
 
 def r1_penalty(verdicts: Verdicts, picture: torch.Tensor) -> torch.Tensor:

@@ -3,81 +3,101 @@
 The face of a photo is spoilt, the surroundings stay; the network must give the photo back. The paper's five changes: random resized crop,
 random hue and brightness, random colour balance, random gaussian noise. Ours beside them: blur, smoothing and flattened light, as rough
 faces have them.
+
+Everything works on N faces at once, N x 3 x S x S in [0, 1], each changed in its own way.
 """
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
+import math
 
-from masquerade.types import Floats, Pixels
+import torch
+from torch.nn import functional as F
 
 
-def spoilt(face: Pixels, rng: np.random.Generator, gentle: bool = False) -> Pixels:
-    """A rough version of a face.
+def spoilt(faces: torch.Tensor, gentle: torch.Tensor) -> torch.Tensor:
+    """Rough versions of faces.
 
     Args:
-        face: RGB uint8, S x S x 3.
-        gentle: only colour, light and grain: for faces that are rough already, coming from AnonymizationNet.
+        faces: N x 3 x S x S in [-1, 1].
+        gentle: N bool; these are only changed in colour, light and grain: they are rough already, coming from AnonymizationNet.
 
     Returns:
-        RGB uint8, S x S x 3.
+        N x 3 x S x S in [-1, 1].
     """
-    x = face
-    if not gentle:
-        if rng.random() < 0.6:
-            x = _resized_crop(x, rng)
-        x = _softened(x, rng)
-    if rng.random() < 0.8:
-        x = _hue_and_brightness(x, rng)
-    y = x.astype(np.float32)
-    if rng.random() < 0.8:
-        y = _colour_balance(y, rng)
-    if rng.random() < 0.5:
-        y = _other_light(y, rng)
-    if rng.random() < 0.3:
-        y += rng.standard_normal(y.shape, np.float32) * np.float32(rng.uniform(1, 10))
-    return np.clip(y, 0, 255).astype(np.uint8)
+    x = (faces + 1) / 2
+    x = _for_some(x, _softened(_for_some(x, _resized_crop(x), 0.6)), 1.0, ~gentle)
+    x = _for_some(x, _hue_and_brightness(x), 0.8)
+    x = _for_some(x, _colour_balance(x), 0.8)
+    x = _for_some(x, _other_light(x), 0.5)
+    x = _for_some(x, x + torch.randn_like(x) * _uniform(x, 0.004, 0.04), 0.3)
+    return (x.clamp(0, 1) * 2 - 1).contiguous(memory_format=torch.channels_last)
 
 
-def _resized_crop(face: Pixels, rng: np.random.Generator) -> Pixels:
+def _uniform(like: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """One number for each picture, N x 1 x 1 x 1."""
+    return torch.empty(len(like), 1, 1, 1, device=like.device).uniform_(low, high)
+
+
+def _normal(like: torch.Tensor, spread: float, channels: int = 1) -> torch.Tensor:
+    return torch.randn(len(like), channels, 1, 1, device=like.device) * spread
+
+
+def _for_some(before: torch.Tensor, after: torch.Tensor, share: float, allowed: torch.Tensor | None = None) -> torch.Tensor:
+    chosen = torch.rand(len(before), device=before.device) < share
+    if allowed is not None:
+        chosen &= allowed
+    return torch.where(chosen[:, None, None, None], after, before)
+
+
+def _resized_crop(x: torch.Tensor) -> torch.Tensor:
     """Slightly moved, zoomed and stretched: features need not sit where the photo has them."""
-    side = face.shape[0]
-    zoom = np.exp(rng.uniform(-0.06, 0.06, 2))
-    shift = rng.uniform(-0.02, 0.02, 2) * side + side / 2 * (1 - zoom)
-    matrix = np.array([[zoom[0], 0, shift[0]], [0, zoom[1], shift[1]]])
-    return np.asarray(cv2.warpAffine(face, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    theta = torch.zeros(len(x), 2, 3, device=x.device)
+    theta[:, 0, 0] = torch.empty(len(x), device=x.device).uniform_(-0.06, 0.06).exp()
+    theta[:, 1, 1] = torch.empty(len(x), device=x.device).uniform_(-0.06, 0.06).exp()
+    theta[:, :, 2].uniform_(-0.04, 0.04)
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
-def _softened(face: Pixels, rng: np.random.Generator) -> Pixels:
-    kind = rng.random()
-    if kind < 0.35:
-        return np.asarray(cv2.GaussianBlur(face, (0, 0), float(rng.uniform(0.4, 1.6))), np.uint8)
-    if kind < 0.6:
-        return np.asarray(cv2.bilateralFilter(face, 7, float(rng.uniform(20, 70)), float(rng.uniform(2, 5))), np.uint8)
-    if kind < 0.7:
-        return np.asarray(cv2.medianBlur(face, 3 if rng.random() < 0.6 else 5), np.uint8)
-    return face
+def _softened(x: torch.Tensor) -> torch.Tensor:
+    """A third blurred, a quarter smoothed within edges, a tenth through the median, the rest as they are."""
+    kind = torch.rand(len(x), 1, 1, 1, device=x.device)
+    blurred = torch.lerp(_blurred(x, 0.6), _blurred(x, 1.6), _uniform(x, 0, 1))
+    smoothed = x + (_blurred(x, 2.0) - x) * torch.exp(-(((_blurred(x, 2.0) - x).abs().mean(1, keepdim=True) / 0.08) ** 2))
+    windows = F.unfold(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3).view(len(x), 3, 9, *x.shape[2:])
+    median = windows.median(2).values
+    x = torch.where(kind < 0.35, blurred, x)
+    x = torch.where((kind >= 0.35) & (kind < 0.6), smoothed, x)
+    return torch.where((kind >= 0.6) & (kind < 0.7), median, x)
 
 
-def _hue_and_brightness(face: Pixels, rng: np.random.Generator) -> Pixels:
-    hsv = cv2.cvtColor(face, cv2.COLOR_RGB2HSV).astype(np.float32)
-    hsv[..., 0] = (hsv[..., 0] + rng.normal(0, 7)) % 180
-    hsv[..., 1] = np.clip(hsv[..., 1] * np.exp(rng.normal(0, 0.3)), 0, 255)
-    hsv[..., 2] = np.clip(hsv[..., 2] * np.exp(rng.normal(0, 0.35)), 0, 255)
-    return np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)
+def _blurred(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    half = math.ceil(3 * sigma)
+    bell = torch.exp(-0.5 * (torch.arange(-half, half + 1, device=x.device) / sigma) ** 2)
+    bell = (bell / bell.sum()).expand(3, 1, -1)
+    padded = F.pad(x, (half, half, half, half), mode="replicate")
+    return F.conv2d(F.conv2d(padded, bell[:, :, None], groups=3), bell[..., None], groups=3)
 
 
-def _colour_balance(face: Floats, rng: np.random.Generator) -> Floats:
-    gain = np.exp(rng.normal(0, 0.15, 3)).astype(np.float32)
-    contrast = np.float32(np.exp(rng.normal(0, 0.15)))
-    mean = face.mean((0, 1), keepdims=True)
-    balanced: Floats = ((face - mean) * contrast + mean) * gain + rng.normal(0, 8, 3).astype(np.float32)
-    return balanced
+def _hue_and_brightness(x: torch.Tensor) -> torch.Tensor:
+    """Colours turned about the gray axis, more or less saturated, lighter or darker."""
+    turn = _normal(x, math.radians(14))[:, 0, 0, 0]
+    cosine, sine = turn.cos(), turn.sin()
+    rest, cross = (1 - cosine) / 3, sine / math.sqrt(3)
+    on, up, down = cosine + rest, rest - cross, rest + cross
+    matrix = torch.stack([on, up, down, down, on, up, up, down, on], 1).view(-1, 3, 3)
+    turned = torch.einsum("nij,njhw->nihw", matrix, x)
+    gray = turned.mean(1, keepdim=True)
+    return ((gray + (turned - gray) * _normal(x, 0.3).exp()) * _normal(x, 0.35).exp()).clamp(0, 1)
 
 
-def _other_light(face: Floats, rng: np.random.Generator) -> Floats:
+def _colour_balance(x: torch.Tensor) -> torch.Tensor:
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return ((x - mean) * _normal(x, 0.15).exp() + mean) * _normal(x, 0.15, 3).exp() + _normal(x, 0.03, 3)
+
+
+def _other_light(x: torch.Tensor) -> torch.Tensor:
     """A smooth field of light and shade over the face, coloured a little."""
-    side = face.shape[0]
-    field = rng.normal(0, 0.3, (3, 3, 1)) + rng.normal(0, 0.06, (3, 3, 3))
-    return face * np.exp(cv2.resize(field.astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC))
+    field = torch.randn(len(x), 1, 3, 3, device=x.device) * 0.3 + torch.randn(len(x), 3, 3, 3, device=x.device) * 0.06
+    return x * F.interpolate(field, size=x.shape[2:], mode="bicubic", align_corners=False).exp()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from torch.nn import functional as F
 from masquerade.networks.segmentation import CLASSES, SegmentationNet
 from masquerade.training import augmentation as augment
 from masquerade.training.data import Prepared, open_prepared
-from masquerade.training.loop import Average, Budget, Run, begin_from, one_cycle, set_rate, to_tensor
+from masquerade.training.loader import Arrays, batches
+from masquerade.training.loop import DEVICE, Average, Budget, Losses, Run, autocast, begin_from, normalised, on_device, one_cycle, set_rate, to_tensor
 
 SMALL_PARTS = (3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
 """Classes of few pixels; their errors weigh twice."""
@@ -33,7 +35,7 @@ class Preset:
     rate_decoder: float = 1.5e-3
 
 
-PRESETS = {"cpu": Preset(Budget(26_000, 16)), "paper": Preset(Budget(1_700_000, 32))}
+PRESETS = {"cpu": Preset(Budget(26_000, 16)), "gpu": Preset(Budget(300_000, 64)), "paper": Preset(Budget(1_700_000, 32))}
 
 
 def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | None = None) -> None:
@@ -43,13 +45,8 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
         start: checkpoint of an earlier run, from whose averaged weights this one begins.
     """
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
-    assert prepared.truth is not None
-    rows = prepared.rows("train")
-    often = np.where((prepared.truth[rows] == GLASSES).any((1, 2)), GLASSES_OFTEN, 1.0)
-    often /= often.sum()
-    network = SegmentationNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = on_device(SegmentationNet())
     groups = [
         {"params": network.encoder.parameters(), "lr": preset.rate_encoder},
         {"params": [*network.up.parameters(), *network.head.parameters()], "lr": preset.rate_decoder},
@@ -59,15 +56,20 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
         begin_from(start, {"network": network})
     average = Average(network, 0.995)
     run = Run(out, preset.budget, {"network": network, "optimizer": optimizer, "average": average})
-    weight = torch.ones(len(CLASSES))
+    weight = torch.ones(len(CLASSES), device=DEVICE)
     weight[list(SMALL_PARTS)] = 2
     weight[GLASSES] = 4
 
-    def one_step(step: int) -> dict[str, float]:
+    source = batches(_Make(data, preset.budget.batch), seed)
+
+    def one_step(step: int) -> Losses:
         set_rate(optimizer, one_cycle(run.progress))
-        pictures, maps = _batch(prepared, rng.choice(rows, run.budget.batch, p=often), rng)
+        pictures, maps = next(source)
+        maps = maps.long()
         network.train()
-        logits = network(pictures)
+        with autocast():
+            logits = network(normalised(pictures))
+        logits = logits.float()
         entropy = F.cross_entropy(logits, maps, weight)
         dice = _dice_loss(logits, maps)
         optimizer.zero_grad(set_to_none=True)
@@ -75,27 +77,44 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         average.update(network, step)
-        return {"entropy": entropy.item(), "dice": dice.item()}
+        return {"entropy": entropy, "dice": dice}
 
     run.train(one_step, look=lambda: print(_summary(average.network, prepared, "val"), flush=True))
     print(_summary(average.network, prepared, "test"), flush=True)
 
 
-def _batch(prepared: Prepared, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+@cache
+def _drawn_from(data: Path) -> tuple[Prepared, NDArray[np.int64], NDArray[np.float64]]:
+    """Prepared data, its training rows, and how often each is drawn."""
+    prepared = open_prepared(data)
     assert prepared.truth is not None
-    pictures, maps = [], []
-    for row in rows:
-        picture, parsing = np.array(prepared.crops[row]), np.array(prepared.truth[row])
-        if rng.random() < 0.5:
-            picture, parsing = augment.mirrored(picture, parsing)
-        picture, parsing = augment.moved(picture, parsing, rng)
-        if rng.random() < 0.25:
-            other = prepared.crops[rng.integers(len(prepared.crops))]
-            picture, parsing = augment.occluded(picture, parsing, other, rng)
-        picture = augment.degraded(augment.recoloured(picture, rng), rng)
-        pictures.append(picture)
-        maps.append(parsing)
-    return to_tensor(np.stack(pictures)), torch.from_numpy(np.stack(maps)).long()
+    rows = prepared.rows("train")
+    often = np.where((prepared.truth[rows] == GLASSES).any((1, 2)), GLASSES_OFTEN, 1.0)
+    return prepared, rows, often / often.sum()
+
+
+@dataclass(frozen=True)
+class _Make:
+    """Makes batches: pictures N x S x S x 3 uint8 and their maps N x S x S uint8."""
+
+    data: Path
+    count: int
+
+    def __call__(self, rng: np.random.Generator) -> Arrays:
+        prepared, rows, often = _drawn_from(self.data)
+        assert prepared.truth is not None
+        pictures, maps = [], []
+        for row in rng.choice(rows, self.count, p=often):
+            picture, parsing = np.array(prepared.crops[row]), np.array(prepared.truth[row])
+            if rng.random() < 0.5:
+                picture, parsing = augment.mirrored(picture, parsing)
+            picture, parsing = augment.moved(picture, parsing, rng)
+            if rng.random() < 0.25:
+                other = prepared.crops[rng.integers(len(prepared.crops))]
+                picture, parsing = augment.occluded(picture, parsing, other, rng)
+            pictures.append(augment.degraded(augment.recoloured(picture, rng), rng))
+            maps.append(parsing)
+        return np.stack(pictures), np.stack(maps)
 
 
 def _dice_loss(logits: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
@@ -116,7 +135,7 @@ def figures(network: torch.nn.Module, prepared: Prepared, split: str) -> tuple[d
     for start in range(0, len(rows), 32):
         part = rows[start : start + 32]
         with torch.no_grad():
-            guess = network(to_tensor(prepared.crops[part])).argmax(1).numpy()
+            guess = network(to_tensor(prepared.crops[part])).argmax(1).cpu().numpy()
         np.add.at(confusion, (prepared.truth[part].reshape(-1), guess.reshape(-1)), 1)
     f1 = {}
     for name, classes in BAR.items():

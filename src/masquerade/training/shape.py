@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from masquerade.networks.shape import SIDE, MapCritic, ShapeVAE
 from masquerade.regions import GLASSES, INNER, MERGED, OUTER
 from masquerade.training.data import Prepared, open_prepared
-from masquerade.training.loop import Average, Budget, Run, begin_from, flat_then_linear, set_rate, write_grid
+from masquerade.training.loop import DEVICE, Average, Budget, Losses, Run, autocast, begin_from, flat_then_linear, on_device, set_rate, write_grid
 from masquerade.training.maps import colours, one_hot, shape_planes
 
 GLASSES_SHARE = 0.003
@@ -42,7 +42,11 @@ class Preset:
     reread: float = 20.0
 
 
-PRESETS = {"cpu": Preset(Budget(60_000, 32)), "paper": Preset(Budget(2_000_000, 64))}
+PRESETS = {
+    "cpu": Preset(Budget(60_000, 32)),
+    "gpu": Preset(Budget(1_000_000, 128)),
+    "paper": Preset(Budget(2_000_000, 64)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +85,8 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
     rng = np.random.default_rng(seed)
     shapes, _ = shapes_of(open_prepared(data), "train")
     planes = _packed(shapes.maps)
-    network, critic = ShapeVAE(), MapCritic()
-    for part in (network, critic):
-        part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    conditions = torch.from_numpy(shapes.conditions)
+    network, critic = on_device(ShapeVAE()), on_device(MapCritic())
+    conditions = torch.from_numpy(shapes.conditions).to(DEVICE)
     network.condition_mean.copy_(conditions.mean(0))
     network.condition_mean[[1, 2, 8]] = 0  # yaw, roll and gaze to the side: a face and its mirror image are equally likely
     network.condition_scale.copy_(conditions.std(0).clamp(min=1e-3))
@@ -95,44 +97,58 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
         begin_from(start, {"network": network, "critic": critic, "average": average})
     parts = {"network": network, "critic": critic, "optimizer": optimizer, "critic_optimizer": critic_optimizer, "average": average}
     run = Run(out, preset.budget, parts)
-    weight = torch.tensor([WEIGHT.get(MERGED[c], 1.0) for c in INNER])[:, None, None]
+    weight = torch.tensor([WEIGHT.get(MERGED[c], 1.0) for c in INNER], device=DEVICE)[:, None, None]
     partner = _partners(shapes.identities, rng)
     mirror = np.stack([mirrored_condition(c[:10]) for c in shapes.conditions])
-    mirror = np.concatenate([mirror, shapes.conditions[:, 10:]], 1).astype(np.float32)
+    mirror = torch.from_numpy(np.concatenate([mirror, shapes.conditions[:, 10:]], 1).astype(np.float32)).to(DEVICE)
 
-    def one_step(step: int) -> dict[str, float]:
+    def chosen(rows: NDArray[np.int64], flip: NDArray[np.bool_]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Inner planes, outer planes and normalised condition of some rows, mirrored where `flip`."""
+        index, turned = torch.from_numpy(rows).to(DEVICE), torch.from_numpy(flip).to(DEVICE)
+        both = planes[index]
+        both = torch.where(turned[:, None, None, None], both.flip(3), both).float().mul_(0.25).contiguous(memory_format=torch.channels_last)
+        condition = torch.where(turned[:, None], mirror[index], conditions[index])
+        return both[:, : len(INNER)], both[:, len(INNER) :], network.normalise(condition)
+
+    def one_step(step: int) -> Losses:
         network.train()
         for o in (optimizer, critic_optimizer):
             set_rate(o, flat_then_linear(run.progress))
         rows = rng.integers(len(shapes.maps), size=preset.budget.batch)
         flip = rng.random(len(rows)) < 0.5
-        inner, outer, condition = _planes(planes, shapes, mirror, rows, flip, network)
+        inner, outer, condition = chosen(rows, flip)
         # Whose latent: the picture itself, its mirror image, or another photo of the same person.
         other = np.where(rng.random(len(rows)) < 0.35, partner(rows), rows)
-        seen_inner, seen_outer, seen_condition = _planes(planes, shapes, mirror, other, flip ^ (rng.random(len(rows)) < 0.5), network)
-        mean, spread = network.encoder(seen_inner, seen_outer, seen_condition)
+        seen_inner, seen_outer, seen_condition = chosen(other, flip ^ (rng.random(len(rows)) < 0.5))
+        with autocast():
+            mean, spread = network.encoder(seen_inner, seen_outer, seen_condition)
+        mean, spread = mean.float(), spread.float()
         latent = mean + torch.randn_like(mean) * (0.5 * spread).exp()
         swapped = mean.detach().roll(1, 0)
         swapped = swapped + 0.1 * torch.randn_like(swapped)
-        logits = network.decoder(torch.cat([latent, swapped]), torch.cat([outer, outer]), torch.cat([condition, condition]))
-        drawn, stranger = logits.chunk(2)
+        with autocast():
+            logits = network.decoder(torch.cat([latent, swapped]), torch.cat([outer, outer]), torch.cat([condition, condition]))
+        drawn, stranger = logits.float().chunk(2)
         area = inner.sum(1)
         entropy = -(weight * inner * drawn.log_softmax(1)).sum((1, 2, 3)).mean()
         divergence = 0.5 * (mean**2 + spread.exp() - 1 - spread).sum(1).mean()
         fake = stranger.softmax(1) * area[:, None]
 
-        real_verdict, real_condition = critic(_hardened(inner, rng), outer)
-        fake_verdict, _ = critic(fake.detach(), outer)
-        critic_loss = F.relu(1 - real_verdict).mean() + F.relu(1 + fake_verdict).mean() + 2 * F.smooth_l1_loss(real_condition, condition)
+        with autocast():
+            real_verdict, real_condition = critic(_hardened(inner, rng), outer)
+            fake_verdict, _ = critic(fake.detach(), outer)
+        critic_loss = F.relu(1 - real_verdict.float()).mean() + F.relu(1 + fake_verdict.float()).mean()
+        critic_loss = critic_loss + 2 * F.smooth_l1_loss(real_condition.float(), condition)
         critic_optimizer.zero_grad(set_to_none=True)
         critic_loss.backward()
         critic_optimizer.step()
 
-        verdict, shown = critic(fake, outer)
-        reread, _ = network.encoder(fake, outer, condition)
-        adversarial = -verdict.mean()
-        agrees = F.smooth_l1_loss(shown, condition)
-        again = F.mse_loss(reread, swapped)
+        with autocast():
+            verdict, shown = critic(fake, outer)
+            reread, _ = network.encoder(fake, outer, condition)
+        adversarial = -verdict.float().mean()
+        agrees = F.smooth_l1_loss(shown.float(), condition)
+        again = F.mse_loss(reread.float(), swapped)
         on = min(1.0, step / 500)
         loss = entropy / 10 + preset.kl * divergence / 10
         loss = loss + on * (preset.adversarial * adversarial + preset.condition * agrees + preset.reread * again) / 10
@@ -141,10 +157,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         average.update(network, step)
-        return {
-            "entropy": entropy.item(), "kl": divergence.item(), "critic": critic_loss.item(), "adversarial": adversarial.item(),
-            "condition": agrees.item(), "reread": again.item(),
-        }  # fmt: skip
+        return {"entropy": entropy, "kl": divergence, "critic": critic_loss, "adversarial": adversarial, "condition": agrees, "reread": again}
 
     run.train(one_step, look=lambda: _look(average.network, shapes, out / "grid.png"))
 
@@ -154,24 +167,13 @@ def _hardened(inner: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return F.avg_pool2d(inner, 3, 1, 1) * 0.5 + inner * 0.5 if rng.random() < 0.5 else inner
 
 
-def _packed(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _packed(maps: NDArray[np.uint8]) -> torch.Tensor:
     """Inner and outer planes of all maps, N x 15 x 64 x 64 in quarters: made once, since making them costs as much as a step."""
-    planes = np.empty((len(maps), len(INNER) + len(OUTER) + 1, SIDE, SIDE), np.uint8)
+    planes = torch.empty((len(maps), len(INNER) + len(OUTER) + 1, SIDE, SIDE), dtype=torch.uint8, device=DEVICE)
     for start in range(0, len(maps), 256):
         both = torch.cat(shape_planes(one_hot(maps[start : start + 256])), 1)
-        planes[start : start + 256] = (both * 4).round().byte().numpy()
+        planes[start : start + 256] = (both * 4).round().byte()
     return planes
-
-
-def _planes(
-    packed: NDArray[np.uint8], shapes: Shapes, mirror: NDArray[np.float32], rows: NDArray[np.int64], flip: NDArray[np.bool_], network: ShapeVAE
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Inner planes, outer planes and normalised condition of some rows, mirrored where `flip`."""
-    planes = packed[rows]
-    planes[flip] = planes[flip][..., ::-1]
-    condition = np.where(flip[:, None], mirror[rows], shapes.conditions[rows])
-    both = torch.from_numpy(planes).float().mul_(0.25).contiguous(memory_format=torch.channels_last)
-    return both[:, : len(INNER)], both[:, len(INNER) :], network.normalise(torch.from_numpy(condition))
 
 
 def _partners(identities: NDArray[np.int64], rng: np.random.Generator):  # type: ignore[no-untyped-def]
@@ -197,11 +199,11 @@ def _look(network: torch.nn.Module, shapes: Shapes, path: Path) -> None:
     rows = np.linspace(0, len(shapes.maps) - 1, 14).astype(np.int64)
     planes = one_hot(shapes.maps[rows])
     inner, outer = shape_planes(planes)
-    condition = torch.from_numpy(shapes.conditions[rows])
+    condition = torch.from_numpy(shapes.conditions[rows]).to(DEVICE)
     with torch.no_grad():
         own, _ = network.encoder(inner, outer, network.normalise(condition))
         latents = [own, own.roll(1, 0), own.roll(3, 0), own.roll(5, 0), torch.randn_like(own), torch.randn_like(own)]
-        drawn = [redrawn(shapes.maps[rows], network(z, outer, condition).numpy()) for z in latents]
+        drawn = [redrawn(shapes.maps[rows], network(z, outer, condition).cpu().numpy()) for z in latents]
     write_grid(path, [colours(m) for m in [shapes.maps[rows], *drawn]])
 
 
@@ -211,34 +213,21 @@ def redrawn(maps: NDArray[np.uint8], logits: NDArray[np.float32]) -> NDArray[np.
     return np.where(np.isin(maps, INNER), inner[logits.argmax(1)], maps)
 
 
-def draw_maps(data: Path, checkpoint: Path, seed: int = 0) -> None:
-    """Draws the inner map of every face of a prepared folder anew, with the latent of a random made-up person; writes drawn.npy."""
-    rng = np.random.default_rng(seed)
-    prepared = open_prepared(data)
-    network = ShapeVAE().eval()
-    network.load_state_dict(torch.load(checkpoint, weights_only=True)["parts"]["average"])
-    assert prepared.parsing is not None
-    drawn = np.array(prepared.parsing)
-    bank: torch.Tensor | None = None
-    for split in ("train", "val", "test"):
-        shapes, rows = shapes_of(prepared, split)
-        if bank is None:
-            bank = _latents(network, shapes, np.flatnonzero(shapes.made_up)[:2000])
-        for start in range(0, len(rows), 64):
-            maps, condition = shapes.maps[start : start + 64], torch.from_numpy(shapes.conditions[start : start + 64])
-            _, outer = shape_planes(one_hot(maps))
-            with torch.no_grad():
-                logits = network(bank[rng.integers(len(bank), size=len(maps))], outer, condition)
-            drawn[rows[start : start + 64]] = redrawn(maps, logits.numpy())
-    np.save(data / "drawn.npy", drawn)
-
-
-def _latents(network: ShapeVAE, shapes: Shapes, rows: NDArray[np.int64]) -> torch.Tensor:
-    """Means of the latents of some rows."""
+def latents_of(network: ShapeVAE, maps: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+    """Means of the latents of maps N x 128 x 128 with their conditions N x 11: N x 64."""
     found = []
-    for start in range(0, len(rows), 64):
-        part = rows[start : start + 64]
-        inner, outer = shape_planes(one_hot(shapes.maps[part]))
+    for some, condition in zip(maps.split(64), conditions.split(64), strict=True):
+        inner, outer = shape_planes(one_hot(some))
         with torch.no_grad():
-            found.append(network.encoder(inner, outer, network.normalise(torch.from_numpy(shapes.conditions[part])))[0])
+            found.append(network.encoder(inner, outer, network.normalise(condition))[0])
     return torch.cat(found)
+
+
+def drawn_anew(network: ShapeVAE, planes: torch.Tensor, latents: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+    """Planes N x 14 x 128 x 128 with their inner face drawn anew, as at work: the strongest class wherever the face was."""
+    outer = shape_planes(planes)[1]
+    with torch.no_grad(), autocast():
+        logits = network(latents, outer, conditions).float()
+    inner = torch.tensor(INNER, device=planes.device)
+    maps = planes.argmax(1)
+    return one_hot(torch.where(torch.isin(maps, inner), inner[logits.argmax(1)], maps))
