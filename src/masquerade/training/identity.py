@@ -40,7 +40,7 @@ class Preset:
     relations: float = 8.0
 
 
-PRESETS = {"cpu": Preset(Budget(96_000, 64)), "gpu": Preset(Budget(1_500_000, 256)), "paper": Preset(Budget(5_000_000, 128))}
+PRESETS = {"cpu": Preset(Budget(96_000, 64)), "gpu": Preset(Budget(1_500_000, 256, save_every_s=40)), "paper": Preset(Budget(5_000_000, 128))}
 
 
 @dataclass(frozen=True, eq=False)

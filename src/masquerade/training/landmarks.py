@@ -62,7 +62,7 @@ class Preset:
     occluded: float = 0.2
 
 
-PRESETS = {"cpu": Preset(Budget(36_000, 48)), "gpu": Preset(Budget(1_500_000, 128)), "paper": Preset(Budget(2_000_000, 64))}
+PRESETS = {"cpu": Preset(Budget(36_000, 48)), "gpu": Preset(Budget(1_500_000, 128, save_every_s=40)), "paper": Preset(Budget(2_000_000, 64))}
 
 
 @dataclass(frozen=True, eq=False)

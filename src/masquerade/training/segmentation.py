@@ -35,7 +35,7 @@ class Preset:
     rate_decoder: float = 1.5e-3
 
 
-PRESETS = {"cpu": Preset(Budget(26_000, 16)), "gpu": Preset(Budget(300_000, 64)), "paper": Preset(Budget(1_700_000, 32))}
+PRESETS = {"cpu": Preset(Budget(26_000, 16)), "gpu": Preset(Budget(300_000, 64, save_every_s=40)), "paper": Preset(Budget(1_700_000, 32))}
 
 
 def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | None = None) -> None:

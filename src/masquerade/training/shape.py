@@ -44,7 +44,7 @@ class Preset:
 
 PRESETS = {
     "cpu": Preset(Budget(60_000, 32)),
-    "gpu": Preset(Budget(1_000_000, 128)),
+    "gpu": Preset(Budget(1_000_000, 128, save_every_s=40)),
     "paper": Preset(Budget(2_000_000, 64)),
 }
 
