@@ -18,7 +18,7 @@ from masquerade.training.loop import CHECKPOINT, to_tensor
 from masquerade.training.maps import one_hot, shape_planes
 from masquerade.training.shape import Shapes, shapes_of
 
-PEOPLE = 2000
+PEOPLE = 4000
 LARGEST_YAW = 0.3
 CELLS = 8
 """The surroundings are described by the share of each outer class in 8 x 8 cells."""

@@ -60,7 +60,9 @@ class Task:
 
 
 TASKS = {
-    "segmentation": Task(lambda: SegmentationNet(pretrained=False), "average", {"picture": (3, 128, 128)}, "shares", MergedSegmentation),
+    "segmentation": Task(
+        lambda: SegmentationNet(pretrained=False), "average", {"picture": (3, 128, 128)}, "shares", MergedSegmentation, halved=False
+    ),
     "landmarks": Task(LandmarkNet, "average", {"picture": (3, 128, 128)}, "points"),
     "shape": Task(ShapeVAE, "average", {"latent": (64,), "outer": (7, 64, 64), "condition": (11,)}, "logits", halved=False),
     "anonymization": Task(AnonymizationNet, "average", {"planes": (14, 128, 128), "code": (9, 32), "gaze": (2,)}, "picture", halved=False),

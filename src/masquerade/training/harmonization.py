@@ -1,8 +1,9 @@
 """Trains HarmonizationNet on the proxy task: give the photo back after its face was spoilt.
 
 A share of the spoilt faces went through AnonymizationNet with their own map and code: no identity changes, but roughness is of the very
-kind that this network will have to mend. Where ShapeVAE is at hand, a share of each batch are strangers' faces on drawn maps, as at work:
-no true picture belongs to them; the critic says whether they are photos, and their light must be that of the face that was there.
+kind that this network will have to mend. Where ShapeVAE is at hand, a share of each batch are strangers' faces on drawn maps, as at work.
+No true picture belongs to them: their light must be that of the face that was there, and their details those that came in. The critic does
+not judge them: without a picture to compare with, it taught a pattern of fine lines.
 """
 
 from __future__ import annotations
@@ -36,11 +37,14 @@ from masquerade.training.loop import (
     write_grid,
 )
 from masquerade.training.losses import FeatureLoss, attention, hinge_critic, hinge_generator, masked_l1, r1_penalty
-from masquerade.training.proxy import spoilt
+from masquerade.training.proxy import blurred, spoilt
 from masquerade.training.shape import drawn_anew, latents_of
 
 LATENTS = 2000
 """How many made-up people's shapes strangers' maps are drawn from."""
+
+FINE = 1.6
+"""Details are what a blur of this sigma takes away, in pixels."""
 
 LIGHT_CELLS = 8
 """Light is compared in so many by so many cells."""
@@ -55,6 +59,7 @@ class Preset:
     feature: float = 1.0
     adversarial: float = 0.15
     light: float = 2.0
+    detail: float = 4.0
     r1: float = 1.0
     r1_every: int = 24
     through_generator: float = 0.6
@@ -152,25 +157,26 @@ def train(
         with autocast():
             mended = network(entry, batch.masks, planes)
         fake = torch.lerp(batch.pictures, mended.float(), batch.masks)
-        half = F.avg_pool2d(batch.masks, 2)
+        half = F.avg_pool2d(batch.masks[:own], 2)
         on = 1.0 if start else min(1.0, max(0.0, (step - 300) / 600))
-        loss_critic = _teach(critic, critic_optimizer, batch.pictures, fake.detach(), half, preset, step) if on > 0 else 0.0
+        loss_critic = _teach(critic, critic_optimizer, batch.pictures[:own], fake[:own].detach(), half, preset, step) if on > 0 else 0.0
         l1 = masked_l1(fake[:own], batch.pictures[:own], batch.masks[:own] * attention(batch.planes[:own]))
         critic.requires_grad_(False)
         with autocast():
             with torch.no_grad():
                 truth = feature_loss.features(batch.pictures[:own])
             feature = feature_loss(fake[:own], truth)
-            adversarial = hinge_generator(critic(fake, half)) if on > 0 else torch.zeros((), device=DEVICE)
+            adversarial = hinge_generator(critic(fake[:own], half)) if on > 0 else torch.zeros((), device=DEVICE)
         critic.requires_grad_(True)
         light = _light(fake[own:], batch.masks[own:], batch.pictures[own:]) if strangers else 0.0
-        loss = preset.l1 * l1 + preset.feature * feature + on * preset.adversarial * adversarial + preset.light * light
+        detail = _detail(fake[own:], given[own:], batch.masks[own:]) if strangers else 0.0
+        loss = preset.l1 * l1 + preset.feature * feature + on * preset.adversarial * adversarial + preset.light * light + preset.detail * detail
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         average.update(network, step)
-        return {"l1": l1, "feature": feature, "adversarial": adversarial, "light": light, "critic": loss_critic}
+        return {"l1": l1, "feature": feature, "adversarial": adversarial, "light": light, "detail": detail, "critic": loss_critic}
 
     run.train(one_step, look=lambda: _look(average.network, maker, watched, out / "grid.png"))
 
@@ -198,6 +204,12 @@ def _light(fake: torch.Tensor, masks: torch.Tensor, truth: torch.Tensor) -> torc
     share = F.avg_pool2d(masks, cell)
     difference = F.avg_pool2d((fake - truth) * masks, cell)
     return difference.abs().sum() / (3 * share.sum().clamp(min=1))
+
+
+def _detail(fake: torch.Tensor, given: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Mean difference of what is finer than a few pixels, within the face."""
+    fine = (fake - blurred(fake, FINE)) - (given - blurred(given, FINE))
+    return (fine.abs() * masks).sum() / (3 * masks.sum().clamp(min=1))
 
 
 def _teach(

@@ -63,16 +63,17 @@ def _resized_crop(x: torch.Tensor) -> torch.Tensor:
 def _softened(x: torch.Tensor) -> torch.Tensor:
     """A third blurred, a quarter smoothed within edges, a tenth through the median, the rest as they are."""
     kind = torch.rand(len(x), 1, 1, 1, device=x.device)
-    blurred = torch.lerp(_blurred(x, 0.6), _blurred(x, 1.6), _uniform(x, 0, 1))
-    smoothed = x + (_blurred(x, 2.0) - x) * torch.exp(-(((_blurred(x, 2.0) - x).abs().mean(1, keepdim=True) / 0.08) ** 2))
+    soft = torch.lerp(blurred(x, 0.6), blurred(x, 1.6), _uniform(x, 0, 1))
+    smoothed = x + (blurred(x, 2.0) - x) * torch.exp(-(((blurred(x, 2.0) - x).abs().mean(1, keepdim=True) / 0.08) ** 2))
     windows = F.unfold(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3).view(len(x), 3, 9, *x.shape[2:])
     median = windows.median(2).values
-    x = torch.where(kind < 0.35, blurred, x)
+    x = torch.where(kind < 0.35, soft, x)
     x = torch.where((kind >= 0.35) & (kind < 0.6), smoothed, x)
     return torch.where((kind >= 0.6) & (kind < 0.7), median, x)
 
 
-def _blurred(x: torch.Tensor, sigma: float) -> torch.Tensor:
+def blurred(x: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Gaussian blur of N x 3 x S x S; sigma in pixels."""
     half = math.ceil(3 * sigma)
     bell = torch.exp(-0.5 * (torch.arange(-half, half + 1, device=x.device) / sigma) ** 2)
     bell = (bell / bell.sum()).expand(3, 1, -1)
