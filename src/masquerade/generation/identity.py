@@ -1,7 +1,8 @@
 """Who the new face is: identities drawn from a bank of people who do not exist.
 
 A shape comes from one of them, a texture from another: the pairs are many more than the people. What is known of the surroundings (skin
-of neck and ears, whether hair and clothes look like a woman's or a man's) narrows the choice; the person's face does not.
+of neck and ears; whether hair and clothes look like a woman's or a man's, like a young or an old person's) narrows the choice; the
+person's face does not.
 """
 
 from __future__ import annotations
@@ -10,19 +11,26 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.generation.tensors import planes_of
-from masquerade.regions import INNER, OUTER
-from masquerade.types import Floats, Identity
+from masquerade.regions import CLOTH, EARS, HAIR, HAT, INNER, NECK, OUTER
+from masquerade.types import Floats, Identity, Pixels
 from masquerade.weights import load_arrays
 
-NEAREST_IN_SKIN = 40
-"""Textures are drawn among so many whose skin is nearest to the surroundings' own."""
+NEAREST = 80
+"""Identities are drawn among so many whose skin and age are nearest to the surroundings'."""
+
+SKIN_UNIT, AGE_UNIT = 6.0, 8.0
+"""So much difference in skin (CIELAB) counts as much as so many years."""
 
 SURE = 0.7
 """Above this probability (or below one minus it) the surroundings decide apparent sex; between them chance does."""
+
+CELLS = 8
+"""The surroundings are described by the share of each outer class in 8 x 8 cells, and by colours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +40,35 @@ class Surroundings:
     Attributes:
         skin: CIELAB of the skin, float32[3], or None where none is seen.
         female: probability that hair and clothes are taken for a woman's.
+        age: years that they suggest, or None.
     """
 
     skin: Floats | None
     female: float
+    age: float | None = None
+
+
+def features_around(crop: Pixels, parsing: NDArray[np.uint8]) -> Floats:
+    """Describes what surrounds a face: where each outer class lies, and the colours of hair, neck, ears, hat and clothes.
+
+    Args:
+        crop: RGB uint8, 128 x 128 x 3; no pixel of the inner face is looked at.
+        parsing: merged classes, 128 x 128.
+
+    Returns:
+        483 float32.
+    """
+    inside = np.isin(parsing, INNER)
+    planes = np.concatenate([planes_of(parsing[None])[0, list(OUTER)], inside[None].astype(np.float32)])
+    side = parsing.shape[0] // CELLS
+    cells = planes.reshape(len(planes), CELLS, side, CELLS, side).mean((2, 4))
+    lab = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2LAB), np.float32) / np.float32(128)
+    colours = []
+    for label in (HAIR, NECK, EARS, HAT, CLOTH):
+        pixels = lab[parsing == label]
+        enough = len(pixels) >= 40
+        colours += [float(enough), *(pixels.mean(0) if enough else np.zeros(3)), *(pixels.std(0) if enough else np.zeros(3))]
+    return np.concatenate([cells.reshape(-1), colours]).astype(np.float32)
 
 
 class IdentityBank:
@@ -44,19 +77,18 @@ class IdentityBank:
     def __init__(self) -> None:
         arrays = load_arrays("identities.npz")
         self._shape, self._texture = arrays["shape"].astype(np.float32), arrays["texture"].astype(np.float32)
-        self._skin, self._female = arrays["skin"].astype(np.float32), arrays["female"] == 1
-        self._weight, self._bias = arrays["around_weight"].astype(np.float32), float(arrays["around_bias"][0])
+        self._skin, self._female, self._age = arrays["skin"].astype(np.float32), arrays["female"] == 1, arrays["age"].astype(np.float32)
+        self._around = {name: arrays[name].astype(np.float32) for name in ("around_mean", "around_scale", "sex_weight", "age_weight")}
 
     def __len__(self) -> int:
         return len(self._shape)
 
-    def apparent_sex(self, parsing: NDArray[np.uint8]) -> float:
-        """Probability of a woman's surroundings, from the outer classes of a merged map 128 x 128 alone."""
-        inside = np.isin(parsing, INNER)
-        outer = planes_of(parsing[None])[0, list(OUTER)]
-        planes = np.concatenate([outer, inside[None].astype(np.float32)])
-        cells = planes.reshape(len(planes), 8, 16, 8, 16).mean((2, 4))
-        return float(1 / (1 + np.exp(-(cells.reshape(-1) @ self._weight + self._bias))))
+    def look_around(self, crop: Pixels, parsing: NDArray[np.uint8], skin: Floats | None) -> Surroundings:
+        """What the surroundings of a face suggest; see `features_around`."""
+        features = (features_around(crop, parsing) - self._around["around_mean"]) / self._around["around_scale"]
+        features = np.append(np.clip(features, -4, 4), 1)
+        female, age = float(features @ self._around["sex_weight"]), float(features @ self._around["age_weight"])
+        return Surroundings(skin, 1 / (1 + float(np.exp(-female))), float(np.clip(age, 1, 90)))
 
     def draw(self, around: Surroundings, rng: np.random.Generator) -> Identity:
         """One identity that fits the surroundings.
@@ -69,12 +101,15 @@ class IdentityBank:
         own = np.random.default_rng(seed)
         female = around.female > 0.5 if abs(around.female - 0.5) > SURE - 0.5 else bool(own.random() < 0.5)
         people = np.flatnonzero(self._female == female)
-        textures = people
+        away = np.zeros(len(people), np.float32)
+        if around.age is not None:
+            away += np.abs(self._age[people] - around.age) / AGE_UNIT
+        shapes = people[np.argsort(away, kind="stable")[: 4 * NEAREST]] if around.age is not None else people
         if around.skin is not None:
             # Light differs between photos more than skin does: lightness counts half.
-            distance = np.linalg.norm((self._skin[people] - around.skin) * np.array([0.5, 1, 1], np.float32), axis=1)
-            textures = people[np.argsort(distance)[:NEAREST_IN_SKIN]]
-        return Identity(self._shape[own.choice(people)], self._texture[own.choice(textures)], seed)
+            away += np.linalg.norm((self._skin[people] - around.skin) * np.array([0.5, 1, 1], np.float32), axis=1) / SKIN_UNIT
+        textures = people[np.argsort(away, kind="stable")[:NEAREST]] if away.any() else people
+        return Identity(self._shape[own.choice(shapes)], self._texture[own.choice(textures)], seed)
 
 
 def keyed_seed(key: bytes, message: bytes) -> int:

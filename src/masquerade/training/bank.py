@@ -1,85 +1,118 @@
-"""The bank of identities: shape latents and texture codes of people who do not exist, and what is needed to choose among them."""
+"""The bank of identities: shape latents and texture codes of people who do not exist, and what is needed to choose among them.
+
+Half of them are read from pictures of made-up people. These are mostly young and light-skinned, so the other half are drawn from
+distributions: one for each sex, age band and third of skin lightness, fitted to the joint latents, codes, skin and age of all training
+faces. A sample mixes hundreds of people with random weights; it is nobody.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
+from masquerade.generation.identity import features_around
 from masquerade.networks.anonymization import TextureEncoder
-from masquerade.networks.shape import ShapeVAE
+from masquerade.networks.shape import LATENT, ShapeVAE
 from masquerade.regions import SKIN
 from masquerade.training.data import Prepared, open_prepared
 from masquerade.training.loop import CHECKPOINT, to_tensor
-from masquerade.training.maps import one_hot, shape_planes
-from masquerade.training.shape import Shapes, shapes_of
+from masquerade.training.maps import one_hot
+from masquerade.training.shape import Shapes, latents_of, shapes_of
 
-PEOPLE = 4000
-LARGEST_YAW = 0.3
-CELLS = 8
-"""The surroundings are described by the share of each outer class in 8 x 8 cells."""
+MADE_UP, SAMPLED = 3000, 5400
+LARGEST_YAW = 0.35
+SHARPEST = 0.6
+"""Share of the sources' sharpest pictures that codes are read from."""
+
+AGES = (0, 6, 13, 23, 36, 51, 66, 120)
+"""Bounds of the age bands in years."""
+
+LEAST_FITTED = 60
+"""A distribution is fitted to at least so many faces."""
+
+LOOSE = 0.1
+"""Share of each number's variance that is drawn independently of the others."""
+
+UTK = re.compile(r"^(\d+)_([01])_[0-4]_")
+"""UTKFace's names: age, sex (1 female), origin."""
 
 
 def write_bank(runs: Path, data: Path, weights: Path, seed: int = 0) -> str:
     """Writes weights/identities.npz; returns one line that says what it holds.
 
     Arrays: shape P x 64, texture P x 9 x 32 float16 (complete: a region that a person lacks comes from one of like skin), skin P x 3
-    (CIELAB of the skin's mean colour), female P (0 or 1), around_weight 448, around_bias: logistic regression of apparent sex on the
-    surroundings.
+    (CIELAB of the skin's mean colour), female P (0 or 1), age P (years); around_mean and around_scale 483, sex_weight and age_weight 484:
+    apparent sex (logistic) and age (linear) from `features_around`.
     """
     rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
     shapes, rows = shapes_of(prepared, "train")
-    labels = _sexes(prepared, rows)
-    frontal = np.abs(shapes.conditions[:, 1]) < LARGEST_YAW
-    chosen = np.flatnonzero(shapes.made_up & frontal & (labels >= 0))
-    chosen = rng.permutation(chosen)[:PEOPLE]
-    latents, codes, skin = _encode(prepared, shapes, rows, chosen, runs)
+    sexes, ages = _labels(prepared, rows)
+    around, accuracy = _fit_around(prepared, shapes, rows, sexes, ages, rng)
+
+    sharp = _sharpness(prepared, rows)
+    usable = (np.abs(shapes.conditions[:, 1]) < LARGEST_YAW) & (sharp >= np.quantile(sharp, 1 - SHARPEST))
+    known = np.flatnonzero(usable & (sexes >= 0) & ((ages >= 0) | shapes.made_up))
+    latents, codes, skin = _encode(prepared, shapes, rows, known, runs)
     codes = _completed(codes, skin, rng)
-    weight, bias, accuracy = _fit_sex(shapes, labels, rng)
+    sex, age, made_up = sexes[known], ages[known].astype(np.float64), shapes.made_up[known]
+    age[made_up] = _guessed_ages(codes, age, made_up)[made_up]
+    everything = np.concatenate([latents, codes.reshape(len(codes), -1), skin, age[:, None]], 1)
+    real = np.flatnonzero(made_up)[:MADE_UP]
+    sampled, sampled_sex = _sampled(everything, sex, skin[:, 0], age, rng)
+    both = np.concatenate([everything[real], sampled])
     np.savez_compressed(
         weights / "identities.npz",
-        shape=latents.astype(np.float16), texture=codes.astype(np.float16), skin=skin.astype(np.float16),
-        female=labels[chosen].astype(np.uint8), around_weight=weight, around_bias=bias,
+        shape=both[:, :LATENT].astype(np.float16),
+        texture=both[:, LATENT:-4].reshape(-1, *codes.shape[1:]).clip(-1, 1).astype(np.float16),
+        skin=both[:, -4:-1].astype(np.float16), age=both[:, -1].clip(0, 100).astype(np.float16),
+        female=np.concatenate([sex[real], sampled_sex]).astype(np.uint8), **around,
     )  # fmt: skip
-    return f"identities: {len(chosen)} people who do not exist; apparent sex told from the surroundings in {accuracy:.1%} of held-out pictures"
+    return f"identities: {len(real)} made-up people and {len(sampled)} drawn from distributions; {accuracy}"
 
 
-def _sexes(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """1 female, 0 male, -1 unknown, by the folders of the sources: `female/`, `male/`, or UTKFace's `AGE.SEX/`."""
-    found = np.full(len(rows), -1)
+def _labels(prepared: Prepared, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sex (1 female, 0 male) and age of some rows, -1 where unknown: by the folders `female/` and `male/`, or by UTKFace's file names."""
+    sexes, ages = np.full(len(rows), -1), np.full(len(rows), -1)
     for index, row in enumerate(rows):
-        folders = Path(prepared.table[row]["file"]).parts[:-1]
-        if "female" in folders or any(f[1:] in (".1", ".1.0") and f[0].isdigit() for f in folders):
-            found[index] = 1
-        elif "male" in folders or any(f[1:] in (".0", ".0.0") and f[0].isdigit() for f in folders):
-            found[index] = 0
-    return found
+        path = Path(prepared.table[row]["file"])
+        if match := UTK.match(path.name):
+            ages[index], sexes[index] = int(match[1]), int(match[2])
+        elif "female" in path.parts:
+            sexes[index] = 1
+        elif "male" in path.parts:
+            sexes[index] = 0
+    return sexes, ages
+
+
+def _sharpness(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.array([cv2.Laplacian(cv2.cvtColor(np.asarray(prepared.crops[r]), cv2.COLOR_RGB2GRAY), cv2.CV_32F).std() for r in rows])
 
 
 def _encode(
     prepared: Prepared, shapes: Shapes, rows: NDArray[np.int64], chosen: NDArray[np.int64], runs: Path
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Latents, codes and the skin's CIELAB of some faces."""
     shape, texture = ShapeVAE().eval(), TextureEncoder().eval()
     shape.load_state_dict(torch.load(runs / "shape" / CHECKPOINT, weights_only=True)["parts"]["average"])
     texture.load_state_dict(torch.load(runs / "anonymization" / CHECKPOINT, weights_only=True)["parts"]["encoder_average"])
-    latents, codes, skin = [], [], []
+    maps = torch.from_numpy(shapes.maps[chosen])
+    latents = latents_of(shape, maps, torch.from_numpy(shapes.conditions[chosen]))
+    codes, skin = [], []
     for start in range(0, len(chosen), 64):
         part = chosen[start : start + 64]
-        crops = np.asarray(prepared.crops[np.sort(rows[part])])[np.argsort(np.argsort(rows[part]))]
-        planes = one_hot(shapes.maps[part])
+        crops = np.stack([prepared.crops[r] for r in rows[part]])
         with torch.no_grad():
-            inner, outer = shape_planes(planes)
-            latents.append(shape.encoder(inner, outer, shape.normalise(torch.from_numpy(shapes.conditions[part])))[0].numpy())
-            codes.append(texture(to_tensor(crops), planes).numpy())
+            codes.append(texture(to_tensor(crops), one_hot(shapes.maps[part])).numpy())
         for crop, parsing in zip(crops, shapes.maps[part], strict=True):
             mean = crop[parsing == SKIN].mean(0) / 255
             skin.append(cv2.cvtColor(mean.astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)[0, 0])
-    return np.concatenate(latents), np.concatenate(codes), np.stack(skin)
+    return latents.numpy(), np.concatenate(codes), np.stack(skin)
 
 
 def _completed(codes: NDArray[np.float32], skin: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -90,29 +123,77 @@ def _completed(codes: NDArray[np.float32], skin: NDArray[np.float32], rng: np.ra
         if not len(has):
             continue
         for person in np.flatnonzero(np.abs(codes[:, region]).sum(1) == 0):
-            near = has[np.argsort(np.linalg.norm(skin[has] - skin[person], axis=1))[:10]]
+            near = has[np.argpartition(np.linalg.norm(skin[has] - skin[person], axis=1), min(10, len(has) - 1))[:10]]
             codes[person, region] = codes[rng.choice(near), region]
     return codes
 
 
-def _fit_sex(shapes: Shapes, labels: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-    """Logistic regression on the surroundings alone; a tenth is held out."""
-    known = rng.permutation(np.flatnonzero((labels >= 0) & (shapes.conditions[:, 10] >= 0)))[:12000]
-    features = torch.cat(
-        [F.avg_pool2d(shape_planes(one_hot(shapes.maps[known[i : i + 256]]))[1], 64 // CELLS).flatten(1) for i in range(0, len(known), 256)]
-    )
-    truth = torch.from_numpy(labels[known]).float()
+def _guessed_ages(codes: NDArray[np.float32], ages: NDArray[np.float64], unknown: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Ages from texture codes, by ridge regression on the faces whose age is known; 30 where none is."""
+    if unknown.all():
+        return np.full(len(codes), 30.0)
+    features = codes.reshape(len(codes), -1).astype(np.float64)
+    weight = _ridge(features[~unknown], ages[~unknown], 1.0)
+    return np.asarray(np.column_stack([features, np.ones(len(features))]) @ weight).clip(18, 70)
+
+
+def _ridge(features: NDArray[np.float64], truth: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
+    """Weights of a linear model, the constant last and not penalised."""
+    mean = features.mean(0)
+    centred = features - mean
+    weight = np.linalg.solve(centred.T @ centred + strength * np.eye(features.shape[1]), centred.T @ (truth - truth.mean()))
+    return np.append(weight, truth.mean() - mean @ weight)
+
+
+def _sampled(
+    everything: NDArray[np.float64], sexes: NDArray[np.int64], lightness: NDArray[np.float32], ages: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Draws people from one normal distribution for each sex, age band and third of lightness: random mixtures of the group's deviations."""
+    thirds = np.digitize(lightness, np.quantile(lightness, [1 / 3, 2 / 3]))
+    bands = np.digitize(ages, AGES[1:-1])
+    groups = [np.flatnonzero((sexes == s) & (bands == b) & (thirds == t)) for s in (0, 1) for b in range(len(AGES) - 1) for t in range(3)]
+    groups = [g for g in groups if len(g) >= LEAST_FITTED]
+    drawn, sex = [everything[:0]], [sexes[:0]]
+    for group in groups:
+        count = SAMPLED // len(groups)
+        mean, deviations = everything[group].mean(0), everything[group] - everything[group].mean(0)
+        mixed = rng.standard_normal((count, len(group))) @ deviations / len(group) ** 0.5
+        loose = rng.standard_normal(mixed.shape) * deviations.std(0)
+        drawn.append(mean + (1 - LOOSE) ** 0.5 * mixed + LOOSE**0.5 * loose)
+        sex.append(np.full(count, sexes[group[0]]))
+    return np.concatenate(drawn), np.concatenate(sex)
+
+
+def _fit_around(
+    prepared: Prepared, shapes: Shapes, rows: NDArray[np.int64], sexes: NDArray[np.int64], ages: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[dict[str, NDArray[np.float32]], str]:
+    """Apparent sex and age from the surroundings alone; a tenth is held out."""
+    known = rng.permutation(np.flatnonzero(sexes >= 0))[:16000]
+    features = np.stack([features_around(prepared.crops[rows[k]], shapes.maps[k]) for k in known]).astype(np.float64)
+    mean, scale = features.mean(0), features.std(0).clip(0.02)
+    features = np.clip((features - mean) / scale, -4, 4)
     cut = len(known) // 10
-    model = torch.nn.Linear(features.shape[1], 1)
-    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+    inputs = torch.from_numpy(np.column_stack([features, np.ones(len(features))])).float()
+    truth = torch.from_numpy(sexes[known]).float()
+    weight = torch.zeros(inputs.shape[1], requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight], max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(model(features[cut:])[:, 0], truth[cut:]) + 3e-3 * model.weight.square().sum()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(inputs[cut:] @ weight, truth[cut:]) + 1e-3 * weight[:-1].square().sum()
         loss.backward()
         return loss
 
     optimizer.step(closure)
-    with torch.no_grad():
-        accuracy = ((model(features[:cut])[:, 0] > 0) == (truth[:cut] > 0.5)).float().mean().item()
-    return model.weight.detach().numpy()[0], model.bias.detach().numpy(), accuracy
+    right = ((inputs[:cut] @ weight > 0) == (truth[:cut] > 0.5)).float().mean().item() if cut else float("nan")
+    aged = np.flatnonzero(ages[known] >= 0)
+    age_weight = np.append(np.zeros(features.shape[1]), 30.0)
+    agreement = float("nan")
+    if len(aged) > 100:
+        learned = aged[aged >= cut]
+        age_weight = _ridge(features[learned], ages[known][learned].astype(np.float64), 300.0)
+        held = aged[aged < cut]
+        agreement = float(np.corrcoef(features[held] @ age_weight[:-1], ages[known][held])[0, 1])
+    arrays = {"around_mean": mean, "around_scale": scale, "sex_weight": weight.detach().numpy(), "age_weight": age_weight}
+    told = f"from the surroundings of held-out pictures: apparent sex right in {right:.1%}, age correlates {agreement:.2f}"
+    return {n: a.astype(np.float32) for n, a in arrays.items()}, told
