@@ -19,7 +19,8 @@ from masquerade.faces.detection import YuNet
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.replacement import SIZE, Reading, ShapeSource
 from masquerade.keys import PersonKey
-from masquerade.limits import AUDIT_MARGIN, CANDIDATES, ROUNDS, SMALLEST_PX
+from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, ROUNDS, SMALLEST_PX
+from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
 from masquerade.parts import Parts
 from masquerade.types import Box, Crop, Face, FaceReport, Floats, Pixels, Result
@@ -29,6 +30,10 @@ Method = Literal["generate", "blur", "pixelate", "solid"]
 
 AUDITED_MARGIN = 0.6
 """The audit looks at the crop and this much around it, in shares of the face's box."""
+
+
+OBSCURED_BY: tuple[ObscuringMethod, ...] = ("pixelate", "pixelate", "solid", "blur", "pixelate")
+"""How a face that cannot be replaced is obscured, in the order in which it is tried; every time with other noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +53,7 @@ class Anonymizer:
         seed: makes a run reproducible; None draws from the system's randomness.
         key: gives one person the same new face across photos; whoever has the key can link outputs.
         threads: how many threads the networks may use.
+        temporal: whether clips are drawn by the network that knows the frame before; without it as photos, for comparison.
         parts: what finds, draws and recognises; None takes what is shipped.
     """
 
@@ -59,9 +65,10 @@ class Anonymizer:
         key: bytes | None = None,
         threads: int = 2,
         parts: Parts | None = None,
+        temporal: bool = True,
     ) -> None:
         parts = parts or Parts.shipped(threads, shape, with_networks=method == "generate")
-        self._method, self._seed, self._parts = method, seed, parts
+        self._method, self._seed, self._parts, self._temporal = method, seed, parts, temporal
         self._detector, self._replacement = parts.detector, parts.replacement
         self._audit = Audit(parts.recognizer, parts.checker, THRESHOLD, AUDIT_MARGIN)
         self._person_key = PersonKey(key, parts.recognizer) if key else None
@@ -101,7 +108,7 @@ class Anonymizer:
     ) -> ClipResult:
         """Anonymises a clip; see `masquerade.video.anonymize_video` for what is written and raised."""
         seed = None if self._seed is None else _seed_of_file(self._seed, source)
-        clip = ClipAnonymizer(self._parts, self._method, seed)
+        clip = ClipAnonymizer(self._parts, self._method, seed, self._temporal)
         return anonymize_video(source, target, clip, YuNet(0.3), self._parts.recognizer.embed, options or VideoOptions(), on_progress, on_faces)
 
     def _face(self, original: Pixels, pixels: Pixels, face: Face, rng: np.random.Generator) -> FaceReport:
@@ -118,6 +125,8 @@ class Anonymizer:
         person = self._audit.describe(original[y0:y1, x0:x1], _shifted(face, x0, y0))
         best = None
         for attempt in range(1, ROUNDS + 1):
+            if attempt == FITTING_ROUNDS + 1:
+                reading = replace(reading, around=replace(reading.around, age=None))
             best = self._best(pixels, face, crop, reading, person, rng)
             if best is not None and self._audit.passes(best.similarity):
                 pixels[y0:y1, x0:x1] = best.region
@@ -143,17 +152,23 @@ class Anonymizer:
         return min(found, key=lambda c: c.similarity, default=None)
 
     def _obscured(self, original: Pixels, pixels: Pixels, face: Face, reason: str, attempts: int, rng: np.random.Generator) -> FaceReport:
-        """Obscures one face, in place; more strongly where the audit still sees the person."""
-        before = pixels.copy() if self._method == "generate" else None
-        similarity: float | None = None
-        for method in ("pixelate", "solid") if self._method == "generate" else (self._method,):
-            if before is not None:
-                pixels[...] = before
+        """Obscures one face, in place; in another way where the audit still sees the person. If it always does, the least alike one stays."""
+        if self._method != "generate":
+            obscure(pixels, face, self._method, rng)
+            return FaceReport(face.box, "obscured", reason, _rounded(self._audit.similarity(original, pixels, face)), attempts)
+        before = pixels.copy()
+        least: tuple[float, Pixels] | None = None
+        for method in OBSCURED_BY:
+            pixels[...] = before
             obscure(pixels, face, method, rng)
             similarity = self._audit.similarity(original, pixels, face)
             if self._audit.passes(similarity):
-                break
-        return FaceReport(face.box, "obscured", reason, _rounded(similarity), attempts)
+                return FaceReport(face.box, "obscured", reason, _rounded(similarity), attempts)
+            if similarity is not None and (least is None or similarity < least[0]):
+                least = similarity, pixels.copy()
+        if least is not None:
+            pixels[...] = least[1]
+        return FaceReport(face.box, "obscured", reason, None if least is None else _rounded(least[0]), attempts)
 
 
 def _face_in(detector: Detector, photo: Pixels, box: Box) -> Face:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,20 +19,39 @@ from masquerade.limits import AUDIT_MARGIN, CANDIDATES, SMALLEST_PX
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
 from masquerade.parts import Parts
+from masquerade.steadying import Motion, blended
 from masquerade.types import Crop, Face, FaceReport, Floats, Identity, Pixels
 from masquerade.video import TrackedFace
 
 CANDIDATE_ROUNDS = 3
 """So many times CANDIDATES identities are tried on a person's portraits."""
 
-FRESH = 0.45
-"""Share of what a frame shows in the steadied parsing map and condition; the rest comes from the frames before."""
+FRESH = 0.35
+"""Share of what a frame shows in the steadied parsing map, mask and condition, where the face's motion is known; the rest comes from the frame
+before, moved along."""
 
-FRESH_PICTURE = 0.6
-"""Share of the frame's own drawing in the new face; the rest is the drawing of the frame before, in the same canonical place."""
+FRESH_PICTURE = 0.4
+"""The same in the new face."""
+
+CONDITION_STEP = 0.06
+"""A number of the condition that changes by this much in one frame is taken as it is: the face moved."""
+
+GRAIN = 0.5
+"""Share of the photo's grain in clips."""
 
 AUDITED_EVERY = 5
 """Every so many frames of a track the audit looks whether the person is gone."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A frame's original crop, what was measured in it, and the new face with its mask."""
+
+    original: Pixels
+    shares: Floats
+    condition: Floats
+    picture: Floats
+    mask: Floats
 
 
 @dataclass
@@ -40,9 +59,7 @@ class _TrackState:
     """What a track remembers from frame to frame, all in the canonical crop."""
 
     identity: Identity
-    shares: Floats | None = None
-    condition: Floats | None = None
-    picture: Floats | None = None
+    last: _Drawn | None = None
     frames: int = 0
     similarity: float | None = None
     failing: bool = False
@@ -55,10 +72,11 @@ class ClipAnonymizer:
         parts: as for `Anonymizer`; `parts.replacement` may be None only where every face is obscured.
         method: "generate", "blur", "pixelate" or "solid".
         seed: makes the choice of identities reproducible.
+        temporal: whether the network that knows the frame before draws the faces, if there is one; else the one for photos.
     """
 
-    def __init__(self, parts: Parts, method: str = "generate", seed: int | None = None) -> None:
-        self._parts, self._method = parts, method
+    def __init__(self, parts: Parts, method: str = "generate", seed: int | None = None, temporal: bool = True) -> None:
+        self._parts, self._method, self._temporal = parts, method, temporal
         self._audit = Audit(parts.recognizer, parts.checker, THRESHOLD, AUDIT_MARGIN)
         self._entropy = secrets.randbits(64) if seed is None else seed
         self._identities: dict[int, Identity] = {}
@@ -96,7 +114,7 @@ class ClipAnonymizer:
         if drawn is None or mask is None:
             return self._obscured(pixels, tracked, "no face for the parser")
         trial = pixels if not state.failing else pixels.copy()
-        lay(trial, drawn, mask, crop.matrix, np.random.default_rng([state.identity.seed, state.frames]))
+        lay(trial, drawn, mask, crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
         if state.frames % AUDITED_EVERY == 0 or state.failing:
             state.similarity = self._similarity(trial, face, tracked.person)
             state.failing = not self._audit.passes(state.similarity)
@@ -109,22 +127,30 @@ class ClipAnonymizer:
         return FaceReport(face.box, "generated", "", similarity, 1)
 
     def _drawn(self, crop: Crop, state: _TrackState) -> tuple[Floats | None, Floats | None]:
-        """The new face of a frame and its mask, steadied by the frames before."""
+        """The new face of a frame and its mask, steadied by the frame before, moved to where the face is now."""
         replacement = self._parts.replacement
         assert replacement is not None
         shares, condition = replacement.measure(crop)
-        if state.shares is not None and state.condition is not None:
-            shares = FRESH * shares + (1 - FRESH) * state.shares
-            condition = FRESH * condition + (1 - FRESH) * state.condition
-        state.shares, state.condition = shares, condition
+        last = state.last
+        motion = None if last is None else Motion(crop.pixels, last.original)
+        if last is not None and motion is not None:
+            shares = blended(shares, motion.of_planes(last.shares), 1 - (1 - FRESH) * motion.trust)
+            moving = np.minimum(np.abs(condition - last.condition) / np.float32(CONDITION_STEP), 1)
+            condition = blended(condition, last.condition, FRESH + (1 - FRESH) * moving)
         reading = replacement.reading(crop, shares, condition)
         if reading is None:
-            state.picture = None
+            state.last = None
             return None, None
-        picture = replacement.draw(crop, reading, [state.identity])[0]
-        if state.picture is not None:
-            picture = FRESH_PICTURE * picture + (1 - FRESH_PICTURE) * state.picture
-        state.picture = picture
+        previous = None
+        if last is not None and motion is not None:
+            previous = motion.of(last.picture), motion.of(last.mask)
+            # It may shrink slowly, but grows at once: the face is always covered.
+            mask = np.maximum(reading.mask, blended(reading.mask, previous[1], 1 - (1 - FRESH) * motion.trust))
+            reading = replace(reading, mask=mask)
+        picture: Floats = replacement.draw(crop, reading, [state.identity], previous, self._temporal)[0]
+        if previous is not None and motion is not None:
+            picture = blended(picture, previous[0], 1 - (1 - FRESH_PICTURE) * (motion.trust * previous[1])[..., None])
+        state.last = _Drawn(crop.pixels, shares, condition, picture, reading.mask)
         return picture, reading.mask
 
     def _similarity(self, pixels: Pixels, face: Face, number: int) -> float | None:

@@ -13,7 +13,7 @@ SHARPENING, LARGEST_STEP = 0.6, 8.0
 """Strength of the unsharp mask for faces that are enlarged at least threefold, and the most grey levels that it adds: no halos at edges."""
 
 
-def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], rng: np.random.Generator) -> None:
+def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], rng: np.random.Generator, grain: float = 1.0) -> None:
     """Pastes a crop into the photo, in place, through a soft mask; no pixel changes where the mask is zero.
 
     Args:
@@ -22,6 +22,7 @@ def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], 
         mask: float32 0 to 1, S x S.
         matrix: 2 x 3, photo to crop.
         rng: draws the grain.
+        grain: how strong it is, in shares of the photo's own; new noise in every frame of a clip flickers.
     """
     size = face.shape[0]
     x0, y0, x1, y1 = region_of(matrix, size, photo.shape[1], photo.shape[0])
@@ -38,7 +39,7 @@ def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], 
         strength = SHARPENING * min(1.0, (enlargement - 1) / 2)
         detail = laid - cv2.GaussianBlur(laid, (0, 0), 0.5 * enlargement)
         laid = laid + np.clip(strength * detail, -LARGEST_STEP, LARGEST_STEP)
-        laid = laid + _grain(below, soft, enlargement, rng)
+        laid = laid + np.float32(grain) * _grain(below, soft, enlargement, rng)
     blend = soft[..., None]
     mixed = np.clip(np.rint(blend * laid + (1 - blend) * below), 0, 255).astype(np.uint8)
     photo[y0:y1, x0:x1] = np.where(blend > 0, mixed, below)

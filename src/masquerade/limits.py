@@ -8,8 +8,9 @@ SMALLEST_PX = 24
 CANDIDATES = 4
 """Identities drawn at once; the one least like the person is taken."""
 
-ROUNDS = 6
-"""So often new candidates are drawn before a face is obscured."""
+ROUNDS, FITTING_ROUNDS = 8, 4
+"""So often new candidates are drawn before a face is obscured; after the fitting rounds of any age, since a stranger who looks older or
+younger than the hair suggests is better than a pixelated one."""
 
 AUDIT_MARGIN = 0.05
 """How far below the recogniser's threshold a new face must stay: others measure with other landmarks."""

@@ -52,4 +52,11 @@ class FaceDrawer(Protocol):
 
     def reading(self, crop: Crop, shares: Floats, condition: Floats) -> Reading | None: ...
 
-    def draw(self, crop: Crop, reading: Reading, identities: Sequence[Identity]) -> Floats: ...
+    def draw(
+        self,
+        crop: Crop,
+        reading: Reading,
+        identities: Sequence[Identity],
+        previous: tuple[Floats, Floats] | None = None,
+        temporal: bool = False,
+    ) -> Floats: ...

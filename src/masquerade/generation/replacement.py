@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import cv2
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from masquerade.faces.landmarks import Landmarks, condition_of
 from masquerade.generation.anonymization import Anonymization
-from masquerade.generation.harmonization import Harmonization
+from masquerade.generation.harmonization import Harmonization, TemporalHarmonization
 from masquerade.generation.identity import IdentityBank, Surroundings
 from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
@@ -57,7 +58,7 @@ class Replacement:
     def __init__(self, threads: int = 2, shape: ShapeSource = "drawn") -> None:
         self._segmentation, self._landmarks, self.bank = Segmentation(threads), Landmarks(threads), IdentityBank()
         self._shape, self._anonymization, self._harmonization = Shape(threads), Anonymization(threads), Harmonization(threads)
-        self._source = shape
+        self._source, self._threads = shape, threads
 
     def read(self, crop: Crop) -> Reading | None:
         """Parses a crop of 128 x 128; None where the parser sees no face."""
@@ -73,18 +74,44 @@ class Replacement:
         if np.isin(parsing, INNER).mean() < SMALLEST_FACE_SHARE:
             return None
         glasses = float((parsing == GLASSES).mean() > GLASSES_SHARE)
-        around = Surroundings(_skin(crop, parsing), self.bank.apparent_sex(parsing))
+        around = self.bank.look_around(crop.pixels, parsing, _skin(crop, parsing))
         return Reading(parsing, replaced_mask(parsing), np.append(condition, glasses).astype(np.float32), around)
 
-    def draw(self, crop: Crop, reading: Reading, identities: Sequence[Identity]) -> Floats:
-        """New faces for a crop, one for each identity: K x 128 x 128 x 3 float32 RGB in 0 to 255."""
+    @cached_property
+    def _temporal(self) -> TemporalHarmonization | None:
+        """Loaded with the first clip."""
+        return TemporalHarmonization(self._threads) if TemporalHarmonization.shipped() else None
+
+    def draw(
+        self,
+        crop: Crop,
+        reading: Reading,
+        identities: Sequence[Identity],
+        previous: tuple[Floats, Floats] | None = None,
+        temporal: bool = False,
+    ) -> Floats:
+        """New faces for a crop, one for each identity.
+
+        Args:
+            crop: the face that is replaced.
+            reading: what is known of it.
+            identities: K people.
+            previous: in clips, the new face of the frame before (S x S x 3 float32 RGB in 0 to 255) and its mask, moved to where the face is now.
+            temporal: whether the crop is a clip's: then the network that steadies faces draws it, if there is one.
+
+        Returns:
+            K x 128 x 128 x 3 float32 RGB in 0 to 255.
+        """
         latents = np.stack([i.shape for i in identities])
         if self._source == "own":
             maps = np.repeat(reading.parsing[None], len(identities), 0)
         else:
             maps = self._shape(reading.parsing, latents, reading.condition)
         rough = self._anonymization(maps, np.stack([i.texture for i in identities]), reading.condition[8:10])
-        faces = self._harmonization(crop.pixels, rough, reading.mask, maps)
+        if temporal and self._temporal is not None:
+            faces = self._temporal(crop.pixels, rough, reading.mask, maps, *(previous or (None, None)))
+        else:
+            faces = self._harmonization(crop.pixels, rough, reading.mask, maps)
         skin = reading.around.skin
         return faces if skin is None else np.stack([_toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
 

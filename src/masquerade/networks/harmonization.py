@@ -8,6 +8,9 @@ from torch.nn import functional as F
 
 from masquerade.regions import MERGED
 
+KEPT_AT_FIRST = -4.0
+"""Logit of the share of the previous picture that an untrained TemporalHarmonizationNet keeps: two percent."""
+
 
 class _Residual(nn.Module):
     def __init__(self, channels: int) -> None:
@@ -53,15 +56,67 @@ class HarmonizationNet(nn.Module):
         nn.init.zeros_(self.exit.bias)  # type: ignore[arg-type]
 
     def forward(self, picture: torch.Tensor, mask: torch.Tensor, planes: torch.Tensor) -> torch.Tensor:
+        return self.mended(picture, self.decoded(self.encoded(picture, mask, planes)))
+
+    def encoded(self, picture: torch.Tensor, mask: torch.Tensor, planes: torch.Tensor) -> list[torch.Tensor]:
+        """Features at S/2, S/4, S/8, S/16 and, from the bottleneck, S/32."""
         x = self.entry(torch.cat([self.unshuffle(picture), F.avg_pool2d(mask, 2), F.avg_pool2d(planes, 2)], 1))
         features = [x]
         for down in self.down:
             x = down(x)
             features.append(x)
-        x = self.middle(x)
+        return features
+
+    def decoded(self, features: list[torch.Tensor]) -> torch.Tensor:
+        """What `encoded` gave to features N x w1 x S/2 x S/2."""
+        x: torch.Tensor = self.middle(features[4])
         for index, (up, below, skip) in enumerate(zip(self.up, self.below, self.skips, strict=True)):
             x = F.interpolate(below(x), scale_factor=2.0, mode="nearest") + skip(features[3 - index])
             x = up(x)
+        return x
+
+    def mended(self, picture: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """The picture with the gain and the offset that the features stand for."""
         gain, offset = self.shuffle(self.exit(x)).chunk(2, 1)
         mended: torch.Tensor = picture * (1 + gain) + offset
         return mended
+
+
+class TemporalHarmonizationNet(HarmonizationNet):
+    """HarmonizationNet that also sees the new face of the frame before (paper, supplement).
+
+    Forward: picture, mask, planes as there, previous N x 3 x S x S in [-1, 1] and where it counts, N x 1 x S x S in [0, 1] (zeros: there is
+    none, as in a first frame) to picture N x 3 x S x S in [-1, 1].
+
+    A second encoder reads the previous face. Its embedding joins the other one at the bottleneck, as in the paper; its finer features join
+    the skips, because no detail passes 4 x 4 cells. What joins begins at zero: a fresh network gives what the photo network gives, whose
+    parameters have the same names. One more plane says what share of each previous pixel is kept; it begins near zero.
+    """
+
+    def __init__(self, widths: tuple[int, int, int, int] = (48, 80, 128, 160), earlier: tuple[int, int, int, int] = (24, 40, 64, 80)) -> None:
+        super().__init__(widths)
+        (w1, w2, w3, w4), (e1, e2, e3, e4) = widths, earlier
+        self.earlier_entry = nn.Sequential(nn.Conv2d(12 + 1, e1, 3, padding=1), nn.LeakyReLU(0.2, inplace=True))
+        self.earlier_down = nn.ModuleList([_down(e1, e2), _down(e2, e3), _down(e3, e4), _down(e4, e4)])
+        # Both features in, as at the paper's bottleneck: where they agree can only be seen in both.
+        pairs = ((w1, e1), (w2, e2), (w3, e3), (w4, e4), (w4, e4))
+        self.joins = nn.ModuleList([nn.Conv2d(w + e, w, 1) for w, e in pairs])
+        self.keep = nn.Conv2d(w1, 4, 3, padding=1)
+        for conv in (*self.joins, self.keep):
+            nn.init.zeros_(conv.weight)
+            nn.init.zeros_(conv.bias)
+        nn.init.constant_(self.keep.bias, KEPT_AT_FIRST)  # type: ignore[arg-type]
+
+    def forward(  # type: ignore[override]
+        self, picture: torch.Tensor, mask: torch.Tensor, planes: torch.Tensor, previous: torch.Tensor, previous_mask: torch.Tensor
+    ) -> torch.Tensor:
+        features = self.encoded(picture, mask, planes)
+        x = self.earlier_entry(torch.cat([self.unshuffle(previous * previous_mask), F.avg_pool2d(previous_mask, 2)], 1))
+        joined = [features[0] + self.joins[0](torch.cat([features[0], x], 1))]
+        for down, feature, join in zip(self.earlier_down, features[1:], list(self.joins)[1:], strict=True):
+            x = down(x)
+            joined.append(feature + join(torch.cat([feature, x], 1)))
+        x = self.decoded(joined)
+        keep: torch.Tensor = self.shuffle(self.keep(x)).sigmoid() * previous_mask
+        fresh = self.mended(picture, x)
+        return fresh + keep * (previous - fresh)

@@ -10,7 +10,7 @@ from typing import Any
 
 from masquerade.errors import MasqueradeError
 
-TASKS = ("prepare", "segmentation", "landmarks", "identity", "shape", "anonymization", "harmonization")
+TASKS = ("prepare", "prepare-clips", "segmentation", "landmarks", "identity", "shape", "anonymization", "harmonization", "temporal")
 
 
 def main(argv: list[str]) -> int:
@@ -22,7 +22,10 @@ def main(argv: list[str]) -> int:
     prepare.add_argument("--made-up", type=Path, nargs="+", default=[], help="tars or folders of photos of people who do not exist")
     prepare.add_argument("--exclude", type=Path, help="text file: photos whose file name starts with one of its lines are left out")
     prepare.add_argument("--out", type=Path, required=True)
-    for name in ("segmentation", "landmarks", "identity", "shape", "anonymization", "harmonization"):
+    clips = tasks.add_parser("prepare-clips", help="follow, crop, parse and measure the faces of training clips once")
+    clips.add_argument("--clips", type=Path, required=True, help="folder of mp4 files")
+    clips.add_argument("--out", type=Path, required=True)
+    for name in ("segmentation", "landmarks", "identity", "shape", "anonymization", "harmonization", "temporal"):
         task = tasks.add_parser(name)
         task.add_argument("--data", type=Path, required=True, help="prepared folder")
         task.add_argument("--out", type=Path, required=True, help="folder of the run; goes on where a run in it stopped")
@@ -37,12 +40,21 @@ def main(argv: list[str]) -> int:
             task.add_argument("--side", type=int, default=128, choices=(64, 128), help="train at this size; 64 is four times as fast")
         if name == "anonymization":
             task.add_argument("--guide", type=Path, help="checkpoint of the IdentityNet run that watches over likeness")
-        if name == "harmonization":
-            task.add_argument("--rough", type=Path, help="checkpoint of the AnonymizationNet run whose faces are to be mended")
+        if name == "temporal":
+            task.add_argument("--clips", type=Path, required=True, help="folder of clips that prepare-clips wrote")
+        if name in ("harmonization", "temporal"):
+            task.add_argument(
+                "--rough", type=Path, required=name == "temporal", help="checkpoint of the AnonymizationNet run whose faces are to be mended"
+            )
             task.add_argument("--shape", type=Path, help="checkpoint of the ShapeVAE run that draws strangers' maps")
     args = parser.parse_args(argv)
     if args.task == "prepare":
         return _prepare(args)
+    if args.task == "prepare-clips":
+        from masquerade.training.clips import prepare_clips
+
+        print(f"{prepare_clips(args.clips, args.out)} frames")
+        return 0
     return _train(args)
 
 
@@ -71,6 +83,6 @@ def _train(args: argparse.Namespace) -> int:
     budget = dataclasses.replace(preset.budget, pictures=args.pictures or preset.budget.pictures, batch=args.batch or preset.budget.batch)
     if args.minutes:
         budget = dataclasses.replace(budget, seconds=60 * args.minutes)
-    further = {k: getattr(args, k) for k in ("side", "start", "rough", "shape", "guide") if hasattr(args, k)}
+    further = {k: getattr(args, k) for k in ("side", "start", "rough", "shape", "guide", "clips") if hasattr(args, k)}
     module.train(args.data, args.out, dataclasses.replace(preset, budget=budget), seed=args.seed, **further)
     return 0

@@ -15,7 +15,7 @@ from torch import nn
 
 from masquerade.errors import MasqueradeError
 from masquerade.networks.anonymization import AnonymizationNet
-from masquerade.networks.harmonization import HarmonizationNet
+from masquerade.networks.harmonization import HarmonizationNet, TemporalHarmonizationNet
 from masquerade.networks.landmarks import LandmarkNet
 from masquerade.networks.segmentation import CLASSES, SegmentationNet
 from masquerade.networks.shape import ShapeVAE
@@ -59,6 +59,8 @@ class Task:
     halved: bool = True
 
 
+MENDED: dict[str, tuple[int, ...]] = {"picture": (3, 128, 128), "mask": (1, 128, 128), "planes": (14, 128, 128)}
+
 TASKS = {
     "segmentation": Task(
         lambda: SegmentationNet(pretrained=False), "average", {"picture": (3, 128, 128)}, "shares", MergedSegmentation, halved=False
@@ -66,7 +68,8 @@ TASKS = {
     "landmarks": Task(LandmarkNet, "average", {"picture": (3, 128, 128)}, "points"),
     "shape": Task(ShapeVAE, "average", {"latent": (64,), "outer": (7, 64, 64), "condition": (11,)}, "logits", halved=False),
     "anonymization": Task(AnonymizationNet, "average", {"planes": (14, 128, 128), "code": (9, 32), "gaze": (2,)}, "picture", halved=False),
-    "harmonization": Task(HarmonizationNet, "average", {"picture": (3, 128, 128), "mask": (1, 128, 128), "planes": (14, 128, 128)}, "picture_out"),
+    "harmonization": Task(HarmonizationNet, "average", MENDED, "picture_out"),
+    "temporal": Task(TemporalHarmonizationNet, "average", {**MENDED, "previous": (3, 128, 128), "previous_mask": (1, 128, 128)}, "picture_out"),
 }
 
 

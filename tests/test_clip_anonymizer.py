@@ -1,0 +1,117 @@
+"""Faces in clips are steady: what is drawn is carried along the motion of the original face, and only along it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from masquerade.clip_anonymizer import ClipAnonymizer
+from masquerade.faces.alignment import TEMPLATE
+from masquerade.faces.people import Person
+from masquerade.generation.identity import Surroundings
+from masquerade.generation.replacement import Reading
+from masquerade.parts import Parts
+from masquerade.steadying import Motion
+from masquerade.types import Crop, Face, Floats, Identity, Pixels
+from masquerade.video import TrackedFace
+
+HEAD: Pixels = cv2.resize(astronaut()[:256, 96:352], (128, 128), interpolation=cv2.INTER_AREA)
+
+
+class Bank:
+    def draw(self, around: Surroundings, rng: np.random.Generator) -> Identity:
+        return Identity(np.zeros(64, np.float32), np.zeros((9, 32), np.float32), 0)
+
+
+class Flickers:
+    """Draws every face in another gray, and remembers what it was told of the frame before."""
+
+    def __init__(self) -> None:
+        self.bank, self.rng = Bank(), np.random.default_rng(0)
+        self.drawn: list[float] = []
+        self.previous: list[tuple[Floats, Floats] | None] = []
+        self.temporal: list[bool] = []
+
+    def read(self, crop: Crop) -> Reading | None:
+        return self.reading(crop, *self.measure(crop))
+
+    def measure(self, crop: Crop) -> tuple[Floats, Floats]:
+        shares = np.zeros((14, 128, 128), np.float32)
+        y, x = (np.mgrid[:128, :128] - 63.5) / 45
+        shares[1] = x**2 + y**2 < 1
+        shares[0] = 1 - shares[1]
+        return shares, np.zeros(10, np.float32)
+
+    def reading(self, crop: Crop, shares: Floats, condition: Floats) -> Reading | None:
+        return Reading(shares.argmax(0).astype(np.uint8), shares[1], np.zeros(11, np.float32), Surroundings(None, 0.5))
+
+    def draw(
+        self, crop: Crop, reading: Reading, identities: Sequence[Identity], previous: tuple[Floats, Floats] | None = None, temporal: bool = False
+    ) -> Floats:
+        self.drawn.append(float(self.rng.uniform(80, 160)))
+        self.previous.append(previous)
+        self.temporal.append(temporal)
+        return np.full((len(identities), 128, 128, 3), self.drawn[-1], np.float32)
+
+
+class Sees:
+    """A recogniser and a detector that have nothing to object to."""
+
+    def embed(self, photo: Pixels, face: Face) -> Floats:
+        return np.eye(128, dtype=np.float32)[1]
+
+    def __call__(self, photo: Pixels) -> list[Face]:
+        return [tracked().face]
+
+
+def tracked() -> TrackedFace:
+    landmarks = (TEMPLATE * 128).astype(np.float32)
+    return TrackedFace(0, 0, Face((20.0, 20.0, 108.0, 118.0), landmarks, 0.9), "found")
+
+
+def run(frames: Sequence[Pixels], temporal: bool = True) -> tuple[Flickers, list[float]]:
+    """The gray in the middle of every frame's new face."""
+    drawer = Flickers()
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), Sees(), drawer), seed=0, temporal=temporal)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    seen = []
+    for frame in frames:
+        pixels, (report,) = clip.frame(frame, [tracked()])
+        assert report.action == "generated"
+        seen.append(float(pixels[60:68, 60:68].mean()))
+    return drawer, seen
+
+
+def test_a_resting_face_is_steadier_than_what_is_drawn() -> None:
+    drawer, seen = run([HEAD] * 12)
+    assert np.abs(np.diff(seen)).mean() < 0.6 * np.abs(np.diff(drawer.drawn)).mean()
+    assert drawer.previous[0] is None and all(p is not None for p in drawer.previous[1:])
+
+
+def test_nothing_is_carried_over_a_change_that_is_no_motion() -> None:
+    other = np.ascontiguousarray(255 - HEAD[::-1])
+    drawer, seen = run([HEAD, other])
+    assert abs(seen[1] - drawer.drawn[1]) < 2
+
+
+@pytest.mark.parametrize("temporal", [True, False])
+def test_the_network_for_clips_can_be_left_out(temporal: bool) -> None:
+    drawer, _ = run([HEAD] * 2, temporal)
+    assert drawer.temporal == [temporal] * 2
+
+
+def test_motion_is_undone_where_it_is_known() -> None:
+    shifted = np.roll(HEAD, 2, 1)
+    motion = Motion(shifted, HEAD)
+    inner = (slice(16, 112), slice(16, 112))
+    back = motion.of(HEAD.astype(np.float32))
+    assert np.abs(back - shifted)[inner].mean() < 0.35 * np.abs(HEAD.astype(np.float32) - shifted)[inner].mean()
+    assert motion.trust[inner].mean() > 0.9
+    covered = shifted.copy()
+    covered[50:80, 50:80] = (250, 0, 250)
+    trust = Motion(covered, HEAD).trust
+    assert trust[56:74, 56:74].mean() < 0.5 < trust[90:110, 20:100].mean()
