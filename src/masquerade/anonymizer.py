@@ -32,7 +32,7 @@ AUDITED_MARGIN = 0.6
 """The audit looks at the crop and this much around it, in shares of the face's box."""
 
 
-OBSCURED_BY: tuple[ObscuringMethod, ...] = ("pixelate", "pixelate", "solid", "blur", "pixelate")
+OBSCURED_BY: tuple[ObscuringMethod, ...] = ("pixelate", "blur", "pixelate", "solid")
 """How a face that cannot be replaced is obscured, in the order in which it is tried; every time with other noise."""
 
 

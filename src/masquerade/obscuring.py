@@ -3,8 +3,9 @@
 Blur and pixelate keep a handful of mean colours and throw the rest away; nothing finer can be computed back, and noise keeps even these
 from being read exactly. Solid keeps only whether the face is light or dark.
 
-Measured on 100 people of LFW, recognisers at a false accept rate of 1e-3, an obscured photo against the original of the same photo:
-MEASURED
+Measured on 100 people of LFW, recognisers at a false accept rate of 1e-3, an obscured photo against the original of the same photo: SFace
+accepts none of the blurred, 1 of the pixelated and 3 of the solid ones (a plain surface has a vector too, and it is near some people's by
+chance: where the audit sees that, another way is tried), dlib none at all.
 """
 
 from __future__ import annotations
