@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from masquerade.masks import own_face, replaced_mask
+from masquerade.masks import own_face, pasted_mask, replaced_mask
 from masquerade.regions import BACKGROUND, EARS, HAIR, SKIN
 
 
@@ -38,3 +38,11 @@ def test_ears_behind_hair_belong_to_the_face() -> None:
     parsing[40:100, 80:88] = HAIR
     parsing[60:70, 90:96] = EARS
     assert (own_face(parsing)[60:70, 90:96] == EARS).all()
+
+
+def test_faces_are_pasted_through_less_than_was_drawn_but_wholly_within() -> None:
+    parsing = np.zeros((128, 128), np.uint8)
+    parsing[40:90, 40:90] = SKIN
+    mask, pasted = replaced_mask(parsing), pasted_mask(replaced_mask(parsing))
+    assert (pasted <= mask + 1e-6).all() and pasted[42:88, 42:88].min() > 0.85
+    assert pasted[:36].max() == 0 < mask[37].max()

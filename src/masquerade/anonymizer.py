@@ -20,6 +20,7 @@ from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.replacement import SIZE, Reading, ShapeSource
 from masquerade.keys import PersonKey
 from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, ROUNDS, SMALLEST_PX
+from masquerade.masks import pasted_mask
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
 from masquerade.parts import Parts
@@ -144,7 +145,7 @@ class Anonymizer:
         found = []
         for drawn, identity in zip(self._replacement.draw(crop, reading, identities), identities, strict=True):
             region = pixels[y0:y1, x0:x1].copy()
-            lay(region, drawn, reading.mask, moved, np.random.default_rng(identity.seed))
+            lay(region, drawn, pasted_mask(reading.mask), moved, np.random.default_rng(identity.seed))
             there = self._audit.describe(region, _shifted(face, x0, y0))
             similarity = self._audit.likeness(person, there)
             if similarity is not None and self._audit.sees_face(there):

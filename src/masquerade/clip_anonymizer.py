@@ -16,6 +16,7 @@ from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import SIZE
 from masquerade.limits import AUDIT_MARGIN, CANDIDATES, SMALLEST_PX
+from masquerade.masks import pasted_mask
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
 from masquerade.parts import Parts
@@ -114,7 +115,7 @@ class ClipAnonymizer:
         if drawn is None or mask is None:
             return self._obscured(pixels, tracked, "no face for the parser")
         trial = pixels if not state.failing else pixels.copy()
-        lay(trial, drawn, mask, crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
+        lay(trial, drawn, pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
         if state.frames % AUDITED_EVERY == 0 or state.failing:
             state.similarity = self._similarity(trial, face, tracked.person)
             state.failing = not self._audit.passes(state.similarity)
@@ -177,7 +178,7 @@ class ClipAnonymizer:
             for portrait, crop, reading in looks:
                 for index, drawn in enumerate(replacement.draw(crop, reading, identities)):
                     pixels = portrait.pixels.copy()
-                    lay(pixels, drawn, reading.mask, crop.matrix, np.random.default_rng(0))
+                    lay(pixels, drawn, pasted_mask(reading.mask), crop.matrix, np.random.default_rng(0))
                     similarity = self._similarity(pixels, portrait.face, person.number)
                     worst[index] = max(worst[index], 1.0 if similarity is None else similarity)
             index = int(worst.argmin())

@@ -65,3 +65,19 @@ def replaced_mask(parsing: NDArray[np.uint8]) -> Floats:
     width = 2 * reach(side) + 1
     grown = cv2.dilate(face, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
     return np.asarray(cv2.GaussianBlur(grown.astype(np.float32), (0, 0), BLUR * side), np.float32)
+
+
+PASTED_FROM = 0.7
+"""Values of the mask below this are left as they were when a face is pasted."""
+
+
+def pasted_mask(mask: Floats) -> Floats:
+    """The tighter mask through which a face is pasted.
+
+    HarmonizationNet works on a broad rim around the face. What it draws beyond the face's edge is background, and coarser than the photo's
+    own: most of that rim is left as it was.
+
+    Args:
+        mask: from `replaced_mask`.
+    """
+    return np.clip((mask - PASTED_FROM) / (1 - PASTED_FROM), 0, 1).astype(np.float32)
