@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from skimage.data import astronaut
@@ -82,3 +84,12 @@ def test_the_bank_is_complete_and_narrows_by_skin_and_surroundings() -> None:
 def test_keys_decide_seeds() -> None:
     assert keyed_seed(b"a", b"m") == keyed_seed(b"a", b"m") != keyed_seed(b"b", b"m")
     assert 0 <= keyed_seed(b"a", b"m") < 2**64
+
+
+def test_faces_of_black_and_white_photos_have_no_colour(replacement: Replacement, crop: Crop) -> None:
+    pixels = np.repeat(crop.pixels.mean(2, keepdims=True), 3, 2).astype(np.uint8)
+    gray = dataclasses.replace(crop, pixels=pixels)
+    reading = replacement.read(gray)
+    assert reading is not None
+    identity = replacement.bank.draw(reading.around, np.random.default_rng(0))
+    assert np.ptp(replacement.draw(gray, reading, [identity])[0], axis=2).max() < 1e-3

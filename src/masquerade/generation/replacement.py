@@ -19,7 +19,7 @@ from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
 from masquerade.masks import REPLACED, own_face, replaced_mask
 from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
-from masquerade.types import Crop, Floats, Identity
+from masquerade.types import Crop, Floats, Identity, Pixels
 
 ShapeSource = Literal["drawn", "own"]
 
@@ -30,6 +30,9 @@ GLASSES_SHARE = 0.008
 """Share of the crop that glasses must cover to count as worn: less are the parser's doubts, and put glasses on people without any."""
 TONED, LARGEST_TONING = 0.8, 20.0
 """Share of the remaining difference in skin colour that is taken away, and its limit in CIELAB units."""
+
+GRAY_SPREAD = 3.0
+"""Mean difference of a pixel's largest and smallest colour, in grey levels, below which a photo is black and white."""
 
 SMALLEST_FACE_SHARE = 0.06
 """A crop of which the parser calls less than this share a face shows none that could be replaced."""
@@ -113,7 +116,9 @@ class Replacement:
         else:
             faces = self._harmonization(crop.pixels, rough, reading.mask, maps)
         skin = reading.around.skin
-        return faces if skin is None else np.stack([_toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
+        if skin is not None:
+            faces = np.stack([_toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
+        return _gray(faces) if _is_gray(crop.pixels[reading.mask == 0]) else faces
 
 
 def _skin(crop: Crop, parsing: NDArray[np.uint8]) -> Floats | None:
@@ -142,6 +147,17 @@ def _toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats) -> Floats:
     inside = cv2.GaussianBlur(np.isin(parsing, REPLACED).astype(np.float32), (0, 0), 1.0)[..., None]
     lab += inside * np.clip(away, -LARGEST_TONING, LARGEST_TONING).astype(np.float32)
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)
+
+
+def _is_gray(pixels: Pixels) -> bool:
+    """Whether the pixels around a face, N x 3 uint8, are of a black-and-white photo."""
+    return len(pixels) > 100 and float(np.ptp(pixels.astype(np.int16), axis=1).mean()) < GRAY_SPREAD
+
+
+def _gray(faces: Floats) -> Floats:
+    """Faces K x S x S x 3 without their colours."""
+    luma = faces @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.repeat(luma[..., None], 3, -1)
 
 
 def _lab(rgb: Floats) -> Floats:
