@@ -11,11 +11,11 @@ import numpy as np
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.faces.alignment import canonical_matrix, take_crop
-from masquerade.faces.people import Person
+from masquerade.faces.people import Person, Portrait
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.identity import Surroundings
-from masquerade.generation.replacement import SIZE
-from masquerade.limits import AUDIT_MARGIN, CANDIDATES, SMALLEST_PX
+from masquerade.generation.replacement import SIZE, Reading
+from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, SMALLEST_PX
 from masquerade.masks import pasted_mask
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
@@ -24,8 +24,14 @@ from masquerade.steadying import Motion, blended
 from masquerade.types import Crop, Face, FaceReport, Floats, Identity, Pixels
 from masquerade.video import TrackedFace
 
-CANDIDATE_ROUNDS = 3
+CANDIDATE_ROUNDS = 12
 """So many times CANDIDATES identities are tried on a person's portraits."""
+
+PORTRAITS = 3
+"""On so many of the person's portraits."""
+
+CHOICE_MARGIN = 0.12
+"""An identity that stays so far below the audit's limit on the portraits is taken at once: in other frames it will look more like the person."""
 
 FRESH = 0.35
 """Share of what a frame shows in the steadied parsing map, mask and condition, where the face's motion is known; the rest comes from the frame
@@ -164,7 +170,7 @@ class ClipAnonymizer:
         replacement = self._parts.replacement
         assert replacement is not None
         looks = []
-        for portrait in person.portraits[:2]:
+        for portrait in person.portraits[:PORTRAITS]:
             crop = take_crop(portrait.pixels, canonical_matrix(portrait.face, SIZE), SIZE)
             reading = replacement.read(crop)
             if reading is not None:
@@ -172,22 +178,33 @@ class ClipAnonymizer:
         if not looks or person.embedding is None:
             return replacement.bank.draw(Surroundings(None, 0.5), rng)
         best: tuple[float, Identity] | None = None
-        for _ in range(CANDIDATE_ROUNDS):
-            identities = [replacement.bank.draw(looks[0][2].around, rng) for _ in range(CANDIDATES)]
-            worst = np.full(CANDIDATES, -1.0)
+        around = looks[0][2].around
+        for attempt in range(CANDIDATE_ROUNDS):
+            if attempt == FITTING_ROUNDS:
+                around = replace(around, age=None)
+            left = [(-1.0, replacement.bank.draw(around, rng)) for _ in range(CANDIDATES)]
             for portrait, crop, reading in looks:
-                for index, drawn in enumerate(replacement.draw(crop, reading, identities)):
-                    pixels = portrait.pixels.copy()
-                    lay(pixels, drawn, pasted_mask(reading.mask), crop.matrix, np.random.default_rng(0))
-                    similarity = self._similarity(pixels, portrait.face, person.number)
-                    worst[index] = max(worst[index], 1.0 if similarity is None else similarity)
-            index = int(worst.argmin())
-            if best is None or worst[index] < best[0]:
-                best = float(worst[index]), identities[index]
-            if self._audit.passes(best[0] + AUDIT_MARGIN):
+                faces = replacement.draw(crop, reading, [identity for _, identity in left])
+                left = [
+                    (max(worst, self._likeness(portrait, crop, reading, drawn, person.number)), identity)
+                    for (worst, identity), drawn in zip(left, faces, strict=True)
+                ]
+                # Who is more alike on one portrait than the best so far on all of them need not be tried on the others.
+                left = [(worst, identity) for worst, identity in left if best is None or worst < best[0]]
+                if not left:
+                    break
+            best = min([*left, *([best] if best else [])], key=lambda entry: entry[0])
+            if self._audit.passes(best[0] + CHOICE_MARGIN):
                 break
         assert best is not None
         return best[1]
+
+    def _likeness(self, portrait: Portrait, crop: Crop, reading: Reading, drawn: Floats, number: int) -> float:
+        """How much a new face on a portrait resembles its person; 1 where that cannot be measured."""
+        pixels = portrait.pixels.copy()
+        lay(pixels, drawn, pasted_mask(reading.mask), crop.matrix, np.random.default_rng(0))
+        similarity = self._similarity(pixels, portrait.face, number)
+        return 1.0 if similarity is None else similarity
 
     def _obscured(self, pixels: Pixels, tracked: TrackedFace, reason: str) -> FaceReport:
         method: ObscuringMethod = "pixelate" if self._method == "generate" else self._method  # type: ignore[assignment]
