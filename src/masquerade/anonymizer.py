@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from masquerade.audit import Audit, Detector
@@ -16,6 +18,7 @@ from masquerade.clip_anonymizer import ClipAnonymizer
 from masquerade.enlarging import lay
 from masquerade.faces.alignment import TEMPLATE, canonical_matrix, region_of, take_crop
 from masquerade.faces.detection import YuNet
+from masquerade.faces.geometry import moved
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.replacement import SIZE, Reading, ShapeSource
 from masquerade.keys import PersonKey
@@ -24,7 +27,7 @@ from masquerade.masks import pasted_mask
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
 from masquerade.parts import Parts
-from masquerade.types import Box, Crop, Face, FaceReport, Floats, Pixels, Result
+from masquerade.types import Box, Crop, Face, FaceReport, Floats, Identity, Pixels, Result
 from masquerade.video import ClipResult, Progress, VideoOptions, anonymize_video
 
 Method = Literal["generate", "blur", "pixelate", "solid"]
@@ -32,6 +35,9 @@ Method = Literal["generate", "blur", "pixelate", "solid"]
 AUDITED_MARGIN = 0.6
 """The audit looks at the crop and this much around it, in shares of the face's box."""
 
+
+TRIED_PX = 240
+"""Candidates for larger faces are tried on a copy in which the face has this size: recognisers look at less."""
 
 OBSCURED_BY: tuple[ObscuringMethod, ...] = ("pixelate", "blur", "pixelate", "solid")
 """How a face that cannot be replaced is obscured, in the order in which it is tried; every time with other noise."""
@@ -43,6 +49,28 @@ class _Candidate:
 
     region: Pixels
     similarity: float
+
+
+class _Place:
+    """The part of a photo that a new face is laid into, with the face and its crop as they lie there."""
+
+    def __init__(self, photo: Pixels, face: Face, crop: Crop) -> None:
+        x0, y0, x1, y1 = region_of(crop.matrix, SIZE, photo.shape[1], photo.shape[0], _margin(face))
+        self.pixels, self.face = photo[y0:y1, x0:x1], _shifted(face, x0, y0)
+        self.matrix = crop.matrix.copy()
+        self.matrix[:, 2] += crop.matrix[:, :2] @ np.array([x0, y0], np.float64)
+
+    def smaller(self, factor: float) -> _Place:
+        """The same, shrunk."""
+        shrunk = copy(self)
+        width, height = (max(1, round(n * factor)) for n in self.pixels.shape[1::-1])
+        x, y = width / self.pixels.shape[1], height / self.pixels.shape[0]
+        shrunk.pixels = np.asarray(cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        to_small = np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5]])
+        shrunk.face = moved(self.face, to_small)
+        linear = self.matrix[:, :2] / [x, y]
+        shrunk.matrix = np.column_stack([linear, self.matrix[:, 2] - linear @ to_small[:, 2]])
+        return shrunk
 
 
 class Anonymizer:
@@ -123,7 +151,8 @@ class Anonymizer:
         if reading is None:
             return self._obscured(original, pixels, face, "no face for the parser", 0, rng)
         x0, y0, x1, y1 = region_of(crop.matrix, SIZE, original.shape[1], original.shape[0], _margin(face))
-        person = self._audit.describe(original[y0:y1, x0:x1], _shifted(face, x0, y0))
+        here = _Place(original, face, crop)
+        person = self._audit.describe(here.pixels, here.face)
         best = None
         for attempt in range(1, ROUNDS + 1):
             if attempt == FITTING_ROUNDS + 1:
@@ -136,21 +165,33 @@ class Anonymizer:
         return self._obscured(original, pixels, face, reason, ROUNDS, rng)
 
     def _best(self, pixels: Pixels, face: Face, crop: Crop, reading: Reading, person: Floats | None, rng: np.random.Generator) -> _Candidate | None:
-        """Draws several identities and takes, among those that a detector calls a face, the one least like the person."""
+        """Draws several identities and takes, among those that a detector calls a face, the one least like the person.
+
+        A large face is tried in a smaller copy of its surroundings; only the one that is taken is laid in at full size, and looked at again.
+        """
         assert self._replacement is not None
         identities = [self._replacement.bank.draw(reading.around, rng) for _ in range(CANDIDATES)]
-        x0, y0, x1, y1 = region_of(crop.matrix, SIZE, pixels.shape[1], pixels.shape[0], _margin(face))
-        moved = crop.matrix.copy()
-        moved[:, 2] += crop.matrix[:, :2] @ np.array([x0, y0], np.float64)
+        place = _Place(pixels, face, crop)
+        factor = TRIED_PX / max(face.width, face.height)
+        trial = place.smaller(factor) if factor < 0.7 else place
+        described = self._audit.describe(trial.pixels, trial.face) if trial is not place else person
         found = []
         for drawn, identity in zip(self._replacement.draw(crop, reading, identities), identities, strict=True):
-            region = pixels[y0:y1, x0:x1].copy()
-            lay(region, drawn, pasted_mask(reading.mask), moved, np.random.default_rng(identity.seed))
-            there = self._audit.describe(region, _shifted(face, x0, y0))
-            similarity = self._audit.likeness(person, there)
-            if similarity is not None and self._audit.sees_face(there):
-                found.append(_Candidate(region, similarity))
-        return min(found, key=lambda c: c.similarity, default=None)
+            candidate = self._laid(trial, drawn, reading, identity, described)
+            if candidate is not None:
+                found.append((candidate.similarity, drawn, identity, candidate))
+        if not found:
+            return None
+        _, drawn, identity, best = min(found, key=lambda f: f[0])
+        return best if trial is place else self._laid(place, drawn, reading, identity, person)
+
+    def _laid(self, place: _Place, drawn: Floats, reading: Reading, identity: Identity, person: Floats | None) -> _Candidate | None:
+        """A new face at its place; None where no detector calls it a face."""
+        region = place.pixels.copy()
+        lay(region, drawn, pasted_mask(reading.mask), place.matrix, np.random.default_rng(identity.seed))
+        there = self._audit.describe(region, place.face)
+        similarity = self._audit.likeness(person, there)
+        return _Candidate(region, similarity) if similarity is not None and self._audit.sees_face(there) else None
 
     def _obscured(self, original: Pixels, pixels: Pixels, face: Face, reason: str, attempts: int, rng: np.random.Generator) -> FaceReport:
         """Obscures one face, in place; in another way where the audit still sees the person. If it always does, the least alike one stays."""

@@ -42,6 +42,8 @@ def load_session(name: str, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Several networks take turns: threads that wait for work by spinning would take the processor from the one whose turn it is.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = _ERRORS_ONLY
     # The bytes that were checked are the bytes that are run.
     return onnxruntime.InferenceSession(_shipped(name), options, providers=["CPUExecutionProvider"])
