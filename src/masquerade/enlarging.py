@@ -33,12 +33,12 @@ def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], 
     soft = np.asarray(cv2.warpAffine(mask, moved, shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
     if enlargement < 1:
         face = np.asarray(cv2.GaussianBlur(face, (0, 0), 0.45 * (1 / enlargement - 1) + 0.1), np.float32)
+    if enlargement > 1.3:
+        strength = SHARPENING * min(1.0, (enlargement - 1) / 2)
+        face = face + np.clip(strength * (face - cv2.GaussianBlur(face, (0, 0), 0.5)), -LARGEST_STEP, LARGEST_STEP)
     laid = cv2.warpAffine(face, moved, shape, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
     below = photo[y0:y1, x0:x1]
     if enlargement > 1.3:
-        strength = SHARPENING * min(1.0, (enlargement - 1) / 2)
-        detail = laid - cv2.GaussianBlur(laid, (0, 0), 0.5 * enlargement)
-        laid = laid + np.clip(strength * detail, -LARGEST_STEP, LARGEST_STEP)
         laid = laid + np.float32(grain) * _grain(below, soft, enlargement, rng)
     blend = soft[..., None]
     mixed = np.clip(np.rint(blend * laid + (1 - blend) * below), 0, 255).astype(np.uint8)
