@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from masquerade.masks import own_face, pasted_mask, replaced_mask
+from masquerade.masks import own_face, pasted_mask, replaced_mask, share_inside
 from masquerade.regions import BACKGROUND, EARS, HAIR, SKIN
 
 
@@ -46,3 +47,10 @@ def test_faces_are_pasted_through_less_than_was_drawn_but_wholly_within() -> Non
     mask, pasted = replaced_mask(parsing), pasted_mask(replaced_mask(parsing))
     assert (pasted <= mask + 1e-6).all() and pasted[42:88, 42:88].min() > 0.85
     assert pasted[:36].max() == 0 < mask[37].max()
+
+
+def test_the_share_inside_counts_the_middle_of_the_crop() -> None:
+    inside = np.ones((128, 128), bool)
+    assert share_inside(inside) == 1
+    inside[:66] = False
+    assert share_inside(inside) == pytest.approx(0.5, abs=0.03)

@@ -22,8 +22,8 @@ from masquerade.faces.geometry import moved
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.replacement import SIZE, Reading, ShapeSource
 from masquerade.keys import PersonKey
-from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, ROUNDS, SMALLEST_PX
-from masquerade.masks import pasted_mask
+from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, ROUNDS, SMALLEST_PX
+from masquerade.masks import pasted_mask, share_inside
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
 from masquerade.parts import Parts
@@ -147,6 +147,8 @@ class Anonymizer:
         if min(face.width, face.height) < SMALLEST_PX:
             return self._obscured(original, pixels, face, "too small", 0, rng)
         crop = take_crop(original, canonical_matrix(face, SIZE), SIZE)
+        if share_inside(crop.inside) < LEAST_INSIDE:
+            return self._obscured(original, pixels, face, "mostly outside the picture", 0, rng)
         reading = self._replacement.read(crop)
         if reading is None:
             return self._obscured(original, pixels, face, "no face for the parser", 0, rng)

@@ -15,8 +15,8 @@ from masquerade.faces.people import Person, Portrait
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import SIZE, Reading
-from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, SMALLEST_PX
-from masquerade.masks import pasted_mask
+from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, SMALLEST_PX
+from masquerade.masks import pasted_mask, share_inside
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
 from masquerade.parts import Parts
@@ -117,6 +117,8 @@ class ClipAnonymizer:
             return self._obscured(pixels, tracked, "too small")
         state = self._tracks.setdefault(tracked.track, _TrackState(self._identities[tracked.person]))
         crop = take_crop(original, canonical_matrix(face, SIZE), SIZE)
+        if share_inside(crop.inside) < LEAST_INSIDE:
+            return self._obscured(pixels, tracked, "mostly outside the picture")
         drawn, mask = self._drawn(crop, state)
         if drawn is None or mask is None:
             return self._obscured(pixels, tracked, "no face for the parser")

@@ -48,6 +48,18 @@ def own_face(parsing: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(face & ~own, np.uint8(BACKGROUND), parsing)
 
 
+def share_inside(inside: NDArray[np.bool_]) -> float:
+    """How much of the middle of a crop lies inside the picture, 0 to 1.
+
+    Args:
+        inside: S x S, as in `types.Crop`.
+    """
+    side = inside.shape[0]
+    y, x = (np.mgrid[:side, :side] + 0.5) / side
+    middle = ((x - CENTRE[0]) / 0.3) ** 2 + ((y - CENTRE[1]) / 0.35) ** 2 <= 1
+    return float(inside[middle].mean())
+
+
 def replaced_mask(parsing: NDArray[np.uint8]) -> Floats:
     """Soft mask of face and ears.
 
