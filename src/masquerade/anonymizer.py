@@ -184,7 +184,9 @@ class Anonymizer:
                 found.append((candidate.similarity, drawn, identity, candidate))
         if not found:
             return None
-        _, drawn, identity, best = min(found, key=lambda f: f[0])
+        # With a key the first that passes is taken: which is least alike changes from photo to photo.
+        passing = [f for f in found if self._person_key and self._audit.passes(f[0])]
+        _, drawn, identity, best = passing[0] if passing else min(found, key=lambda f: f[0])
         return best if trial is place else self._laid(place, drawn, reading, identity, person)
 
     def _laid(self, place: _Place, drawn: Floats, reading: Reading, identity: Identity, person: Floats | None) -> _Candidate | None:

@@ -93,6 +93,9 @@ class IdentityBank:
     def draw(self, around: Surroundings, rng: np.random.Generator) -> Identity:
         """One identity that fits the surroundings.
 
+        Everybody in the bank gets a random rank, and the first among those who fit is taken: with the same random state, two photos of one
+        person get the same identity as long as it fits both.
+
         Args:
             around: see `Surroundings`.
             rng: the source of all chance.
@@ -109,7 +112,9 @@ class IdentityBank:
             # Light differs between photos more than skin does: lightness counts half.
             away += np.linalg.norm((self._skin[people] - around.skin) * np.array([0.5, 1, 1], np.float32), axis=1) / SKIN_UNIT
         textures = people[np.argsort(away, kind="stable")[:NEAREST]] if away.any() else people
-        return Identity(self._shape[own.choice(shapes)], self._texture[own.choice(textures)], seed)
+        rank_of_shape, rank_of_texture = own.random((2, len(self)))
+        shape, texture = shapes[rank_of_shape[shapes].argmin()], textures[rank_of_texture[textures].argmin()]
+        return Identity(self._shape[shape], self._texture[texture], seed)
 
 
 def keyed_seed(key: bytes, message: bytes) -> int:
