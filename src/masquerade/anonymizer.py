@@ -155,14 +155,19 @@ class Anonymizer:
         x0, y0, x1, y1 = region_of(crop.matrix, SIZE, original.shape[1], original.shape[0], _margin(face))
         here = _Place(original, face, crop)
         person = self._audit.describe(here.pixels, here.face)
+        thorough = self._audit.describe(here.pixels, here.face, thorough=True)
         best = None
         for attempt in range(1, ROUNDS + 1):
             if attempt == FITTING_ROUNDS + 1:
                 reading = replace(reading, around=replace(reading.around, age=None))
             best = self._best(pixels, face, crop, reading, person, rng)
-            if best is not None and self._audit.passes(best.similarity):
+            if best is None or not self._audit.passes(best.similarity):
+                continue
+            # What is to be kept is looked at once more, and more closely.
+            similarity = self._audit.likeness(thorough, self._audit.describe(best.region, here.face, thorough=True))
+            if self._audit.passes(similarity):
                 pixels[y0:y1, x0:x1] = best.region
-                return FaceReport(face.box, "generated", "", _rounded(best.similarity), attempt)
+                return FaceReport(face.box, "generated", "", _rounded(similarity), attempt)
         reason = "audit: not a face" if best is None else "audit: still alike"
         return self._obscured(original, pixels, face, reason, ROUNDS, rng)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import cv2
@@ -36,6 +37,10 @@ class Recognizer(Protocol):
         ...
 
 
+OFF = ((1.06, 0.05), (0.94, -0.05))
+"""How far landmarks are put off in a thorough look: their distance, and a step downwards in shares of their height."""
+
+
 class Audit:
     """Decides whether a replacement still is the person.
 
@@ -52,18 +57,21 @@ class Audit:
     def __init__(self, recognizer: Recognizer, detector: Detector, threshold: float, margin: float = MARGIN) -> None:
         self._recognizer, self._detector, self._limit = recognizer, detector, threshold - margin
 
-    def describe(self, photo: Pixels, face: Face) -> Floats | None:
+    def describe(self, photo: Pixels, face: Face, thorough: bool = False) -> Floats | None:
         """The person's vectors, for comparing several replacements with one original.
 
         Args:
             photo: RGB uint8, height x width x 3.
             face: where the face is, or was.
+            thorough: also at landmarks a little off, as other detectors find them.
 
         Returns:
-            float32, one or two rows of unit vectors; None where none can be computed.
+            float32, one or two rows of unit vectors, two more if thorough; None where none can be computed.
         """
         try:
             places = [face, *self._found_again(photo, face)]
+            if thorough:
+                places += [_off(face, factor, drop) for factor, drop in OFF]
             vectors = np.stack([self._recognizer.embed(photo, place) for place in places])
         except (cv2.error, ValueError, ArithmeticError):
             return None
@@ -89,7 +97,7 @@ class Audit:
 
     @staticmethod
     def sees_face(replacement: Floats | None) -> bool:
-        """Whether the detector found a face in what `describe` looked at: the landmarks found there gave a second vector."""
+        """Whether the detector found a face in what `describe` looked at, not thoroughly: the landmarks found there gave a second vector."""
         return replacement is not None and len(replacement) > 1
 
     def passes(self, similarity: float | None) -> bool:
@@ -108,3 +116,11 @@ class Audit:
         found = [moved(f, back) for f in self._detector(take_crop(photo, matrix, size).pixels)]
         close = [f for f in found if np.hypot(*(f.landmarks.mean(0) - face.landmarks.mean(0))) < 0.5 * max(face.width, face.height)]
         return [max(close, key=lambda f: f.score)] if close else []
+
+
+def _off(face: Face, factor: float, drop: float) -> Face:
+    """The face with its landmarks drawn apart by a factor and moved down by a share of their spread."""
+    middle = face.landmarks.mean(0)
+    landmarks = middle + (face.landmarks - middle) * np.float32(factor)
+    landmarks[:, 1] += np.float32(drop) * np.ptp(face.landmarks[:, 1])
+    return replace(face, landmarks=landmarks.astype(np.float32))

@@ -15,7 +15,7 @@ from masquerade.faces.people import Person, Portrait
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import SIZE, Reading
-from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, SMALLEST_PX
+from masquerade.limits import CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, SMALLEST_PX
 from masquerade.masks import pasted_mask, share_inside
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
@@ -30,7 +30,11 @@ CANDIDATE_ROUNDS = 12
 PORTRAITS = 3
 """On so many of the person's portraits."""
 
-CHOICE_MARGIN = 0.12
+CLIP_MARGIN = 0.03
+"""How far below the recogniser's threshold frames must stay. They are compared with the mean of a person's portraits, which everything
+resembles more than it resembles a single photo: frame against frame the figures are lower."""
+
+CHOICE_MARGIN = 0.14
 """An identity that stays so far below the audit's limit on the portraits is taken at once: in other frames it will look more like the person."""
 
 FRESH = 0.35
@@ -84,7 +88,7 @@ class ClipAnonymizer:
 
     def __init__(self, parts: Parts, method: str = "generate", seed: int | None = None, temporal: bool = True) -> None:
         self._parts, self._method, self._temporal = parts, method, temporal
-        self._audit = Audit(parts.recognizer, parts.checker, THRESHOLD, AUDIT_MARGIN)
+        self._audit = Audit(parts.recognizer, parts.checker, THRESHOLD, CLIP_MARGIN)
         self._entropy = secrets.randbits(64) if seed is None else seed
         self._identities: dict[int, Identity] = {}
         self._people: dict[int, Person] = {}
