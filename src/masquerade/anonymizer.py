@@ -39,7 +39,7 @@ AUDITED_MARGIN = 0.6
 TRIED_PX = 240
 """Candidates for larger faces are tried on a copy in which the face has this size: recognisers look at less."""
 
-OBSCURED_BY: tuple[ObscuringMethod, ...] = ("pixelate", "blur", "pixelate", "solid")
+OBSCURED_BY: tuple[ObscuringMethod, ...] = ("pixelate", "blur", "pixelate", "blur", "pixelate", "blur", "pixelate", "blur", "solid")
 """How a face that cannot be replaced is obscured, in the order in which it is tried; every time with other noise."""
 
 

@@ -30,9 +30,12 @@ CANDIDATE_ROUNDS = 12
 PORTRAITS = 3
 """On so many of the person's portraits."""
 
-CLIP_MARGIN = 0.03
+CLIP_MARGIN = 0.04
 """How far below the recogniser's threshold frames must stay. They are compared with the mean of a person's portraits, which everything
 resembles more than it resembles a single photo: frame against frame the figures are lower."""
+
+STICKING = 0.03
+"""How much less alike a face must be to be shown again."""
 
 CHOICE_MARGIN = 0.14
 """An identity that stays so far below the audit's limit on the portraits is taken at once: in other frames it will look more like the person."""
@@ -41,16 +44,16 @@ FRESH = 0.35
 """Share of what a frame shows in the steadied parsing map, mask and condition, where the face's motion is known; the rest comes from the frame
 before, moved along."""
 
-FRESH_PICTURE = 0.4
+FRESH_PICTURE = 0.3
 """The same in the new face."""
 
 CONDITION_STEP = 0.06
 """A number of the condition that changes by this much in one frame is taken as it is: the face moved."""
 
-GRAIN = 0.5
+GRAIN = 0.3
 """Share of the photo's grain in clips."""
 
-AUDITED_EVERY = 5
+AUDITED_EVERY = 3
 """Every so many frames of a track the audit looks whether the person is gone."""
 
 
@@ -130,7 +133,9 @@ class ClipAnonymizer:
         lay(trial, drawn, pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
         if state.frames % AUDITED_EVERY == 0 or state.failing:
             state.similarity = self._similarity(trial, face, tracked.person)
-            state.failing = not self._audit.passes(state.similarity)
+            # Who was obscured stays so until the face is clearly another's: going to and fro flickers.
+            worse = STICKING if state.failing and state.similarity is not None else 0.0
+            state.failing = state.similarity is None or not self._audit.passes(state.similarity + worse)
         state.frames += 1
         if state.failing:
             return self._obscured(pixels, tracked, "audit: still alike")
