@@ -24,18 +24,15 @@ from masquerade.steadying import Motion, blended
 from masquerade.types import Crop, Face, FaceReport, Floats, Identity, Pixels
 from masquerade.video import TrackedFace
 
-CANDIDATE_ROUNDS = 12
+CANDIDATE_ROUNDS = 16
 """So many times CANDIDATES identities are tried on a person's portraits."""
 
-PORTRAITS = 3
+PORTRAITS = 4
 """On so many of the person's portraits."""
 
 CLIP_MARGIN = 0.04
 """How far below the recogniser's threshold frames must stay. They are compared with the mean of a person's portraits, which everything
 resembles more than it resembles a single photo: frame against frame the figures are lower."""
-
-STICKING = 0.03
-"""How much less alike a face must be to be shown again."""
 
 CHOICE_MARGIN = 0.14
 """An identity that stays so far below the audit's limit on the portraits is taken at once: in other frames it will look more like the person."""
@@ -133,9 +130,7 @@ class ClipAnonymizer:
         lay(trial, drawn, pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
         if state.frames % AUDITED_EVERY == 0 or state.failing:
             state.similarity = self._similarity(trial, face, tracked.person)
-            # Who was obscured stays so until the face is clearly another's: going to and fro flickers.
-            worse = STICKING if state.failing and state.similarity is not None else 0.0
-            state.failing = state.similarity is None or not self._audit.passes(state.similarity + worse)
+            state.failing = not self._audit.passes(state.similarity)
         state.frames += 1
         if state.failing:
             return self._obscured(pixels, tracked, "audit: still alike")
