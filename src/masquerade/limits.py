@@ -15,5 +15,5 @@ younger than the hair suggests is better than a pixelated one."""
 AUDIT_MARGIN = 0.05
 """How far below the recogniser's threshold a new face must stay: others measure with other landmarks."""
 
-LEAST_INSIDE = 0.7
+LEAST_INSIDE = 0.5
 """A face of which less lies inside the picture is obscured: of a mouth alone no face can be drawn."""
