@@ -8,12 +8,15 @@ SMALLEST_PX = 24
 CANDIDATES = 4
 """Identities drawn at once; the one least like the person is taken."""
 
-ROUNDS, FITTING_ROUNDS = 8, 4
+ROUNDS, FITTING_ROUNDS = 10, 4
 """So often new candidates are drawn before a face is obscured; after the fitting rounds of any age, since a stranger who looks older or
 younger than the hair suggests is better than a pixelated one."""
 
 AUDIT_MARGIN = 0.05
 """How far below the recogniser's threshold a new face must stay: others measure with other landmarks."""
+
+CLOSE_LOOK = 0.03
+"""How much nearer to the threshold the last, closer look may come: it is the largest of sixteen similarities, others take one."""
 
 LEAST_INSIDE = 0.5
 """A face of which less lies inside the picture is obscured: of a mouth alone no face can be drawn."""
