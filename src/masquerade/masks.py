@@ -92,4 +92,4 @@ def pasted_mask(mask: Floats) -> Floats:
     Args:
         mask: from `replaced_mask`.
     """
-    return np.clip((mask - PASTED_FROM) / (1 - PASTED_FROM), 0, 1).astype(np.float32)
+    return np.asarray(np.clip((mask - PASTED_FROM) / (1 - PASTED_FROM), 0, 1), np.float32)

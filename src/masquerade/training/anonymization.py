@@ -106,7 +106,7 @@ def faces_of(prepared: Prepared, split: str) -> Faces:
 def _looks(prepared: Prepared, rows: NDArray[np.int64], crops: NDArray[np.uint8], maps: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Lightness and chroma of the skin, and sharpness: 3 x N; read from looks.npy where that was written once for all crops."""
     if (prepared.folder / "looks.npy").exists():
-        return np.load(prepared.folder / "looks.npy")[rows].T
+        return np.asarray(np.load(prepared.folder / "looks.npy")[rows].T, np.float32)
     found = np.empty((3, len(rows)), np.float32)
     for index, (crop, parsing) in enumerate(zip(crops, maps, strict=True)):
         lab = cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)[parsing == SKIN].astype(np.float32)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -66,13 +67,14 @@ def write_bank(runs: Path, data: Path, weights: Path, seed: int = 0) -> str:
     real = np.flatnonzero(made_up)[:MADE_UP]
     sampled, sampled_sex = _sampled(everything, sex, skin[:, 0], age, rng)
     both = np.concatenate([everything[real], sampled])
-    np.savez_compressed(
-        weights / "identities.npz",
-        shape=both[:, :LATENT].astype(np.float16),
-        texture=both[:, LATENT:-4].reshape(-1, *codes.shape[1:]).clip(-1, 1).astype(np.float16),
-        skin=both[:, -4:-1].astype(np.float16), age=both[:, -1].clip(0, 100).astype(np.float16),
-        female=np.concatenate([sex[real], sampled_sex]).astype(np.uint8), **around,
-    )  # fmt: skip
+    arrays: dict[str, Any] = {
+        "shape": both[:, :LATENT].astype(np.float16),
+        "texture": both[:, LATENT:-4].reshape(-1, *codes.shape[1:]).clip(-1, 1).astype(np.float16),
+        "skin": both[:, -4:-1].astype(np.float16),
+        "age": both[:, -1].clip(0, 100).astype(np.float16),
+        "female": np.concatenate([sex[real], sampled_sex]).astype(np.uint8),
+    }
+    np.savez_compressed(weights / "identities.npz", **arrays, **around)
     return f"identities: {len(real)} made-up people and {len(sampled)} drawn from distributions; {accuracy}"
 
 
@@ -166,7 +168,7 @@ def _sampled(
 
 def _fit_around(
     prepared: Prepared, shapes: Shapes, rows: NDArray[np.int64], sexes: NDArray[np.int64], ages: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[dict[str, NDArray[np.float32]], str]:
+) -> tuple[dict[str, Any], str]:
     """Apparent sex and age from the surroundings alone; a tenth is held out."""
     known = rng.permutation(np.flatnonzero(sexes >= 0))[:16000]
     features = np.stack([features_around(prepared.crops[rows[k]], shapes.maps[k]) for k in known]).astype(np.float64)

@@ -99,15 +99,15 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
     run = Run(out, preset.budget, parts)
     weight = torch.tensor([WEIGHT.get(MERGED[c], 1.0) for c in INNER], device=DEVICE)[:, None, None]
     partner = _partners(shapes.identities, rng)
-    mirror = np.stack([mirrored_condition(c[:10]) for c in shapes.conditions])
-    mirror = torch.from_numpy(np.concatenate([mirror, shapes.conditions[:, 10:]], 1).astype(np.float32)).to(DEVICE)
+    turned = np.stack([mirrored_condition(c[:10]) for c in shapes.conditions])
+    mirror = torch.from_numpy(np.concatenate([turned, shapes.conditions[:, 10:]], 1).astype(np.float32)).to(DEVICE)
 
     def chosen(rows: NDArray[np.int64], flip: NDArray[np.bool_]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Inner planes, outer planes and normalised condition of some rows, mirrored where `flip`."""
-        index, turned = torch.from_numpy(rows).to(DEVICE), torch.from_numpy(flip).to(DEVICE)
+        index, flipped = torch.from_numpy(rows).to(DEVICE), torch.from_numpy(flip).to(DEVICE)
         both = planes[index]
-        both = torch.where(turned[:, None, None, None], both.flip(3), both).float().mul_(0.25).contiguous(memory_format=torch.channels_last)
-        condition = torch.where(turned[:, None], mirror[index], conditions[index])
+        both = torch.where(flipped[:, None, None, None], both.flip(3), both).float().mul_(0.25).contiguous(memory_format=torch.channels_last)
+        condition = torch.where(flipped[:, None], mirror[index], conditions[index])
         return both[:, : len(INNER)], both[:, len(INNER) :], network.normalise(condition)
 
     def one_step(step: int) -> Losses:
