@@ -107,7 +107,9 @@ def test_the_bank_holds_made_up_people_with_complete_codes(prepared: Path, runs:
     write_bank(runs, prepared, tmp_path)
     bank = np.load(tmp_path / "identities.npz")
     made_up_in_training = sum(r["made_up"] == "1" and r["split"] == "train" for r in open_prepared(prepared).table)
-    assert len(bank["shape"]) == len(bank["texture"]) == len(bank["female"]) == made_up_in_training
+    # Blurred pictures are left out, and too few people are here to fit distributions to.
+    assert 0 < len(bank["shape"]) <= made_up_in_training
+    assert {len(bank[name]) for name in ("shape", "texture", "skin", "age", "female")} == {len(bank["shape"])}
     seen = np.abs(bank["texture"]).sum(2) > 0
     drawn_regions = [0, 1, 3, 4, 6, 7, 8]
     assert seen[:, drawn_regions].all()
