@@ -1,0 +1,35 @@
+"""Who the new face is: chosen by chance, within what the surroundings allow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from masquerade.generation.identity import IdentityBank, Surroundings, features_around
+from masquerade.regions import HAIR, NECK, SKIN
+
+SKIN_TONE = np.array([60, 12, 18], np.float32)
+
+
+def test_the_inner_face_is_not_looked_at() -> None:
+    rng = np.random.default_rng(0)
+    parsing = np.full((128, 128), HAIR, np.uint8)
+    parsing[30:100, 30:100], parsing[100:, 40:90] = SKIN, NECK
+    crop = rng.integers(0, 256, (128, 128, 3), np.uint8)
+    other = crop.copy()
+    other[30:100, 30:100] = rng.integers(0, 256, (70, 70, 3), np.uint8)
+    assert np.array_equal(features_around(crop, parsing), features_around(other, parsing))
+
+
+def test_one_seed_gives_one_person_wherever_he_fits() -> None:
+    bank = IdentityBank()
+    near = [Surroundings(SKIN_TONE + d, 0.9, 30.0 + d) for d in (0.0, 0.5)]
+    same = [np.array_equal(*(bank.draw(a, np.random.default_rng(seed)).texture for a in near)) for seed in range(20)]
+    assert sum(same) > 10
+
+
+def test_young_and_old_surroundings_get_other_people() -> None:
+    bank = IdentityBank()
+    young, old = (
+        {bank.draw(Surroundings(SKIN_TONE, 0.9, age), np.random.default_rng(s)).texture.tobytes() for s in range(30)} for age in (8.0, 75.0)
+    )
+    assert not young & old
