@@ -22,7 +22,7 @@ from masquerade.faces.geometry import moved
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.replacement import SIZE, Reading, ShapeSource
 from masquerade.keys import PersonKey
-from masquerade.limits import AUDIT_MARGIN, CANDIDATES, CLOSE_LOOK, FITTING_ROUNDS, LEAST_INSIDE, ROUNDS, SMALLEST_PX
+from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, ROUNDS, SMALLEST_PX
 from masquerade.masks import pasted_mask, share_inside
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
@@ -165,7 +165,7 @@ class Anonymizer:
                 continue
             # What is to be kept is looked at once more, and more closely.
             similarity = self._audit.likeness(thorough, self._audit.describe(best.region, here.face, thorough=True))
-            if similarity is not None and self._audit.passes(similarity - CLOSE_LOOK):
+            if self._audit.passes(similarity):
                 pixels[y0:y1, x0:x1] = best.region
                 return FaceReport(face.box, "generated", "", _rounded(similarity), attempt)
         reason = "audit: not a face" if best is None else "audit: still alike"

@@ -15,8 +15,5 @@ younger than the hair suggests is better than a pixelated one."""
 AUDIT_MARGIN = 0.05
 """How far below the recogniser's threshold a new face must stay: others measure with other landmarks."""
 
-CLOSE_LOOK = 0.015
-"""How much nearer to the threshold the last, closer look may come: it is the largest of sixteen similarities, others take one."""
-
 LEAST_INSIDE = 0.5
 """A face of which less lies inside the picture is obscured: of a mouth alone no face can be drawn."""
