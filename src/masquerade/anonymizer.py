@@ -55,7 +55,7 @@ class _Place:
     """The part of a photo that a new face is laid into, with the face and its crop as they lie there."""
 
     def __init__(self, photo: Pixels, face: Face, crop: Crop) -> None:
-        x0, y0, x1, y1 = region_of(crop.matrix, SIZE, photo.shape[1], photo.shape[0], _margin(face))
+        self.box = x0, y0, x1, y1 = region_of(crop.matrix, SIZE, photo.shape[1], photo.shape[0], _margin(face))
         self.pixels, self.face = photo[y0:y1, x0:x1], _shifted(face, x0, y0)
         self.matrix = crop.matrix.copy()
         self.matrix[:, 2] += crop.matrix[:, :2] @ np.array([x0, y0], np.float64)
@@ -152,8 +152,8 @@ class Anonymizer:
         reading = self._replacement.read(crop)
         if reading is None:
             return self._obscured(original, pixels, face, "no face for the parser", 0, rng)
-        x0, y0, x1, y1 = region_of(crop.matrix, SIZE, original.shape[1], original.shape[0], _margin(face))
         here = _Place(original, face, crop)
+        x0, y0, x1, y1 = here.box
         person = self._audit.describe(here.pixels, here.face)
         thorough = self._audit.describe(here.pixels, here.face, thorough=True)
         best = None

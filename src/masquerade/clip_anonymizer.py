@@ -27,9 +27,6 @@ from masquerade.video import TrackedFace
 CANDIDATE_ROUNDS = 16
 """So many times CANDIDATES identities are tried on a person's portraits."""
 
-PORTRAITS = 4
-"""On so many of the person's portraits."""
-
 CLIP_MARGIN = 0.04
 """How far below the recogniser's threshold frames must stay. They are compared with the mean of a person's portraits, which everything
 resembles more than it resembles a single photo: frame against frame the figures are lower."""
@@ -176,7 +173,7 @@ class ClipAnonymizer:
         replacement = self._parts.replacement
         assert replacement is not None
         looks = []
-        for portrait in person.portraits[:PORTRAITS]:
+        for portrait in person.portraits:
             crop = take_crop(portrait.pixels, canonical_matrix(portrait.face, SIZE), SIZE)
             reading = replacement.read(crop)
             if reading is not None:
