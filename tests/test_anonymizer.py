@@ -9,6 +9,7 @@ import pytest
 
 from masquerade.anonymizer import Anonymizer
 from masquerade.faces.alignment import TEMPLATE
+from masquerade.faces.second_opinion import LIMIT
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
 from masquerade.limits import CANDIDATES, ROUNDS, SMALLEST_PX
@@ -67,7 +68,7 @@ class Paints:
     def __init__(self, colour: Sequence[int], readable: bool = True) -> None:
         self.colour, self.readable, self.bank = np.float32(colour), readable, Bank()
 
-    def read(self, crop: Crop) -> Reading | None:
+    def read(self, crop: Crop, sure: bool = False) -> Reading | None:
         y, x = (np.mgrid[:128, :128] - 63.5) / 50
         mask = (x**2 + y**2 < 1).astype(np.float32)
         reading = Reading(np.ones((128, 128), np.uint8), mask, np.zeros(11, np.float32), Surroundings(None, 0.5))
@@ -118,6 +119,30 @@ def test_who_is_still_alike_is_obscured_after_every_round(photo: Pixels) -> None
     (report,) = anonymizer(drawer, FACE, seed=1).photo(photo).faces
     assert (report.action, report.reason, report.attempts) == ("obscured", "audit: still alike", ROUNDS)
     assert drawer.bank.drawn == CANDIDATES * ROUNDS
+
+
+@pytest.mark.parametrize(("resemblance", "action"), [(LIMIT - 0.01, "generated"), (LIMIT + 0.01, "obscured")])
+def test_the_second_opinion_can_refuse(photo: Pixels, resemblance: float, action: str) -> None:
+    def second(person: Pixels, faces: Pixels) -> Floats:
+        assert person.shape == (128, 128, 3) and faces.shape == (CANDIDATES, 128, 128, 3)
+        return np.full(len(faces), resemblance, np.float32)
+
+    parts = Parts(Finds(FACE), FindsInTheMiddle(), SeesColour(), Paints((40, 90, 220)), second)
+    assert Anonymizer(parts=parts, seed=1).photo(photo).faces[0].action == action
+
+
+def test_the_least_alike_by_both_opinions_is_taken(photo: Pixels) -> None:
+    class PaintsBlues(Paints):
+        def draw(self, crop: Crop, reading: Reading, identities: Sequence[Identity]) -> Floats:
+            faces = super().draw(crop, reading, identities).copy()
+            faces[..., 2] -= np.arange(len(faces), dtype=np.float32)[:, None, None]
+            return faces
+
+    def second(person: Pixels, faces: Pixels) -> Floats:
+        return np.float32([0.3, 0.3, 0.0, 0.3])
+
+    parts = Parts(Finds(FACE), FindsInTheMiddle(), SeesColour(), PaintsBlues((40, 90, 220)), second)
+    assert Anonymizer(parts=parts, seed=1).photo(photo).pixels[120, 120, 2] == 218
 
 
 def test_what_no_detector_takes_for_a_face_is_obscured(photo: Pixels) -> None:

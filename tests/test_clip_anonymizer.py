@@ -36,7 +36,7 @@ class Flickers:
         self.previous: list[tuple[Floats, Floats] | None] = []
         self.temporal: list[bool] = []
 
-    def read(self, crop: Crop) -> Reading | None:
+    def read(self, crop: Crop, sure: bool = False) -> Reading | None:
         return self.reading(crop, *self.measure(crop))
 
     def measure(self, crop: Crop) -> tuple[Floats, Floats]:

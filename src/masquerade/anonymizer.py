@@ -5,72 +5,34 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from masquerade.audit import Audit, Detector
 from masquerade.clip_anonymizer import ClipAnonymizer
-from masquerade.enlarging import lay
-from masquerade.faces.alignment import TEMPLATE, canonical_matrix, region_of, take_crop
+from masquerade.faces.alignment import TEMPLATE, canonical_matrix, take_crop
 from masquerade.faces.detection import YuNet
-from masquerade.faces.geometry import moved
+from masquerade.faces.geometry import shifted
 from masquerade.faces.recognition import THRESHOLD
-from masquerade.generation.replacement import SIZE, Reading, ShapeSource
+from masquerade.generation.replacement import SIZE, ShapeSource
+from masquerade.generation.search import Search
 from masquerade.keys import PersonKey
-from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, ROUNDS, SMALLEST_PX
-from masquerade.masks import pasted_mask, share_inside
+from masquerade.limits import AUDIT_MARGIN, FITTING_ROUNDS, LEAST_INSIDE, LEAST_VISIBLE, ROUNDS, SMALLEST_PX, SURE_SCORE
+from masquerade.masks import share_inside
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
 from masquerade.parts import Parts
-from masquerade.types import Box, Crop, Face, FaceReport, Floats, Identity, Pixels, Result
+from masquerade.trying import FaceTrial
+from masquerade.types import Box, Face, FaceReport, Floats, Pixels, Result
 from masquerade.video import ClipResult, Progress, VideoOptions, anonymize_video
 
 Method = Literal["generate", "blur", "pixelate", "solid"]
 
-AUDITED_MARGIN = 0.6
-"""The audit looks at the crop and this much around it, in shares of the face's box."""
-
-
-TRIED_PX = 240
-"""Candidates for larger faces are tried on a copy in which the face has this size: recognisers look at less."""
-
 OBSCURED_BY: tuple[ObscuringMethod, ...] = ("pixelate", "blur", "pixelate", "blur", "pixelate", "blur", "pixelate", "blur", "solid")
 """How a face that cannot be replaced is obscured, in the order in which it is tried; every time with other noise."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Candidate:
-    """A replaced region of the photo, and how alike it is to the original."""
-
-    region: Pixels
-    similarity: float
-
-
-class _Place:
-    """The part of a photo that a new face is laid into, with the face and its crop as they lie there."""
-
-    def __init__(self, photo: Pixels, face: Face, crop: Crop) -> None:
-        self.box = x0, y0, x1, y1 = region_of(crop.matrix, SIZE, photo.shape[1], photo.shape[0], _margin(face))
-        self.pixels, self.face = photo[y0:y1, x0:x1], _shifted(face, x0, y0)
-        self.matrix = crop.matrix.copy()
-        self.matrix[:, 2] += crop.matrix[:, :2] @ np.array([x0, y0], np.float64)
-
-    def smaller(self, factor: float) -> _Place:
-        """The same, shrunk."""
-        shrunk = copy(self)
-        width, height = (max(1, round(n * factor)) for n in self.pixels.shape[1::-1])
-        x, y = width / self.pixels.shape[1], height / self.pixels.shape[0]
-        shrunk.pixels = np.asarray(cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        to_small = np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5]])
-        shrunk.face = moved(self.face, to_small)
-        linear = self.matrix[:, :2] / [x, y]
-        shrunk.matrix = np.column_stack([linear, self.matrix[:, 2] - linear @ to_small[:, 2]])
-        return shrunk
 
 
 class Anonymizer:
@@ -149,58 +111,23 @@ class Anonymizer:
         crop = take_crop(original, canonical_matrix(face, SIZE), SIZE)
         if share_inside(crop.inside) < LEAST_INSIDE:
             return self._obscured(original, pixels, face, "mostly outside the picture", 0, rng)
-        reading = self._replacement.read(crop)
+        reading = self._replacement.read(crop, sure=face.score >= SURE_SCORE)
         if reading is None:
             return self._obscured(original, pixels, face, "no face for the parser", 0, rng)
-        here = _Place(original, face, crop)
-        x0, y0, x1, y1 = here.box
-        person = self._audit.describe(here.pixels, here.face)
-        thorough = self._audit.describe(here.pixels, here.face, thorough=True)
-        best = None
+        if reading.visible < LEAST_VISIBLE:
+            return self._obscured(original, pixels, face, "mostly hidden", 0, rng)
+        bank, around = self._replacement.bank, reading.around
+        search = Search(lambda: bank.draw(around, rng), rng, breeds=self._person_key is None)
+        trial = FaceTrial(self._audit, self._parts, original, pixels, face, crop, reading, first=self._person_key is not None)
         for attempt in range(1, ROUNDS + 1):
             if attempt == FITTING_ROUNDS + 1:
-                reading = replace(reading, around=replace(reading.around, age=None))
-            best = self._best(pixels, face, crop, reading, person, rng)
-            if best is None or not self._audit.passes(best.similarity):
-                continue
-            # What is to be kept is looked at once more, and more closely.
-            similarity = self._audit.likeness(thorough, self._audit.describe(best.region, here.face, thorough=True))
-            if self._audit.passes(similarity):
-                pixels[y0:y1, x0:x1] = best.region
-                return FaceReport(face.box, "generated", "", _rounded(similarity), attempt)
-        reason = "audit: not a face" if best is None else "audit: still alike"
-        return self._obscured(original, pixels, face, reason, ROUNDS, rng)
-
-    def _best(self, pixels: Pixels, face: Face, crop: Crop, reading: Reading, person: Floats | None, rng: np.random.Generator) -> _Candidate | None:
-        """Draws several identities and takes, among those that a detector calls a face, the one least like the person.
-
-        A large face is tried in a smaller copy of its surroundings; only the one that is taken is laid in at full size, and looked at again.
-        """
-        assert self._replacement is not None
-        identities = [self._replacement.bank.draw(reading.around, rng) for _ in range(CANDIDATES)]
-        place = _Place(pixels, face, crop)
-        factor = TRIED_PX / max(face.width, face.height)
-        trial = place.smaller(factor) if factor < 0.7 else place
-        described = self._audit.describe(trial.pixels, trial.face) if trial is not place else person
-        found = []
-        for drawn, identity in zip(self._replacement.draw(crop, reading, identities), identities, strict=True):
-            candidate = self._laid(trial, drawn, reading, identity, described)
-            if candidate is not None:
-                found.append((candidate.similarity, drawn, identity, candidate))
-        if not found:
-            return None
-        # With a key the first that passes is taken: which is least alike changes from photo to photo.
-        passing = [f for f in found if self._person_key and self._audit.passes(f[0])]
-        _, drawn, identity, best = passing[0] if passing else min(found, key=lambda f: f[0])
-        return best if trial is place else self._laid(place, drawn, reading, identity, person)
-
-    def _laid(self, place: _Place, drawn: Floats, reading: Reading, identity: Identity, person: Floats | None) -> _Candidate | None:
-        """A new face at its place; None where no detector calls it a face."""
-        region = place.pixels.copy()
-        lay(region, drawn, pasted_mask(reading.mask), place.matrix, np.random.default_rng(identity.seed))
-        there = self._audit.describe(region, place.face)
-        similarity = self._audit.likeness(person, there)
-        return _Candidate(region, similarity) if similarity is not None and self._audit.sees_face(there) else None
+                around = replace(around, age=None)
+            passed = trial.round(search)
+            if passed:
+                x0, y0, x1, y1 = passed.box
+                pixels[y0:y1, x0:x1] = passed.pixels
+                return FaceReport(face.box, "generated", "", _rounded(passed.similarity), attempt)
+        return self._obscured(original, pixels, face, "audit: still alike" if trial.seen else "audit: not a face", ROUNDS, rng)
 
     def _obscured(self, original: Pixels, pixels: Pixels, face: Face, reason: str, attempts: int, rng: np.random.Generator) -> FaceReport:
         """Obscures one face, in place; in another way where the audit still sees the person. If it always does, the least alike one stays."""
@@ -228,7 +155,7 @@ def _face_in(detector: Detector, photo: Pixels, box: Box) -> Face:
     width, height = x1 - x0, y1 - y0
     left, top = max(int(x0 - 0.5 * width), 0), max(int(y0 - 0.5 * height), 0)
     near = photo[top : int(y1 + 0.5 * height) + 1, left : int(x1 + 0.5 * width) + 1]
-    found = [_shifted(f, -left, -top) for f in detector(near)] if min(near.shape[:2]) > 0 else []
+    found = [shifted(f, left, top) for f in detector(near)] if min(near.shape[:2]) > 0 else []
     inside = [f for f in found if x0 < f.landmarks[:, 0].mean() < x1 and y0 < f.landmarks[:, 1].mean() < y1]
     if inside:
         return replace(max(inside, key=lambda f: f.width * f.height), box=box)
@@ -251,14 +178,5 @@ def _seed_of_file(seed: int, path: Path) -> int:
     return int.from_bytes(digest.digest()[:8], "big")
 
 
-def _margin(face: Face) -> int:
-    return int(AUDITED_MARGIN * max(face.width, face.height))
-
-
 def _rounded(similarity: float | None) -> float | None:
     return None if similarity is None else round(similarity, 4)
-
-
-def _shifted(face: Face, x: int, y: int) -> Face:
-    x0, y0, x1, y1 = face.box
-    return Face((x0 - x, y0 - y, x1 - x, y1 - y), face.landmarks - np.array([x, y], np.float32), face.score)

@@ -8,10 +8,14 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from masquerade.faces.alignment import take_crop
 from masquerade.faces.geometry import centre, moved, roll_degrees
 from masquerade.types import Face, Floats, Pixels
+
+LOOKED_AT_PX = 640
+"""Larger pictures are shrunk to this before a face is looked for in the whole of them."""
 
 Detector = Callable[[Pixels], list[Face]]
 
@@ -66,11 +70,14 @@ class Audit:
             thorough: also at landmarks a little off, as other detectors find them.
 
         Returns:
-            float32, one or two rows of unit vectors, two more if thorough; None where none can be computed.
+            float32, one or two rows of unit vectors, two or three more if thorough; None where none can be computed.
         """
         try:
-            places = [face, *self._found_again(photo, face)]
+            turn = 90.0 * round(roll_degrees(face) / 90)
+            places = [face, *self._found_again(photo, face, turn)]
             if thorough:
+                # Who looks at the whole picture, and does not set a lying face upright first, finds other landmarks.
+                places += self._found_as_it_lies(photo, face)
                 places += [_off(face, factor, drop) for factor, drop in OFF]
             vectors = np.stack([self._recognizer.embed(photo, place) for place in places])
         except (cv2.error, ValueError, ArithmeticError):
@@ -104,16 +111,26 @@ class Audit:
         """Whether the person is gone for sure."""
         return similarity is not None and similarity < self._limit
 
-    def _found_again(self, photo: Pixels, face: Face) -> list[Face]:
-        """The face as the detector finds it now near its place, set upright by quarter turns; nothing where it finds none."""
+    def _found_again(self, photo: Pixels, face: Face, turn: float) -> list[Face]:
+        """The face as the detector finds it now near its place, turned by so many degrees; nothing where it finds none."""
         side = NEARBY_IN_BOXES * max(face.width, face.height)
         scale = min(1.0, NEARBY_PX / side)
         size = max(1, round(side * scale))
-        turn = 90.0 * round(roll_degrees(face) / 90)
         matrix = np.asarray(cv2.getRotationMatrix2D(centre(face), turn, scale), np.float64)
         matrix[:, 2] += (size - 1) / 2 - np.array(centre(face))
+        return self._nearest(take_crop(photo, matrix, size).pixels, face, matrix)
+
+    def _found_as_it_lies(self, photo: Pixels, face: Face) -> list[Face]:
+        """The face as the detector finds it now in the whole picture; nothing where it finds none."""
+        height, width = photo.shape[:2]
+        scale = min(1.0, LOOKED_AT_PX / max(height, width))
+        small = photo if scale == 1 else cv2.resize(photo, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+        return self._nearest(np.asarray(small, np.uint8), face, np.array([[scale, 0, 0], [0, scale, 0]]))
+
+    def _nearest(self, picture: Pixels, face: Face, matrix: NDArray[np.float64]) -> list[Face]:
+        """The surest face that the detector finds near a place, in a picture that a matrix leads to."""
         back = np.asarray(cv2.invertAffineTransform(matrix), np.float64)
-        found = [moved(f, back) for f in self._detector(take_crop(photo, matrix, size).pixels)]
+        found = [moved(f, back) for f in self._detector(picture)]
         close = [f for f in found if np.hypot(*(f.landmarks.mean(0) - face.landmarks.mean(0))) < 0.5 * max(face.width, face.height)]
         return [max(close, key=lambda f: f.score)] if close else []
 

@@ -8,12 +8,18 @@ SMALLEST_PX = 24
 CANDIDATES = 4
 """Identities drawn at once; the one least like the person is taken."""
 
-ROUNDS, FITTING_ROUNDS = 10, 4
+ROUNDS, FITTING_ROUNDS = 18, 4
 """So often new candidates are drawn before a face is obscured; after the fitting rounds of any age, since a stranger who looks older or
 younger than the hair suggests is better than a pixelated one."""
 
-AUDIT_MARGIN = 0.05
+AUDIT_MARGIN = 0.06
 """How far below the recogniser's threshold a new face must stay: others measure with other landmarks."""
+
+SURE_SCORE = 0.8
+"""A face that was found with this score is one, even where the parser sees none."""
+
+LEAST_VISIBLE = 0.4
+"""A face of which less than this is seen, of the average face's outline, is obscured: what little could be drawn would be no face."""
 
 LEAST_INSIDE = 0.5
 """A face of which less lies inside the picture is obscured: of a mouth alone no face can be drawn."""

@@ -26,6 +26,10 @@ CENTRE, REACH = (0.5, 0.52), (0.44, 0.56)
 """Centre and half axes of the ellipse that one's own face cannot leave, in shares of the crop's side."""
 
 
+AVERAGE_REACH = (0.27, 0.35)
+"""Half axes of the average face, from forehead to chin."""
+
+
 def own_face(parsing: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Leaves only the face that the crop is about: a neighbour's face in the same crop becomes background.
 
@@ -46,6 +50,12 @@ def own_face(parsing: NDArray[np.uint8]) -> NDArray[np.uint8]:
     # Ears may hang on by a hair: parts that touch nothing but lie inside the reach belong to the face as well when they are ears.
     own |= reachable & (parsing == EARS)
     return np.where(face & ~own, np.uint8(BACKGROUND), parsing)
+
+
+def average_outline(side: int) -> NDArray[np.bool_]:
+    """Where the average face lies in a canonical crop, S x S."""
+    y, x = (np.mgrid[:side, :side] + 0.5) / side
+    return np.asarray(((x - CENTRE[0]) / AVERAGE_REACH[0]) ** 2 + ((y - CENTRE[1]) / AVERAGE_REACH[1]) ** 2 <= 1)
 
 
 def share_inside(inside: NDArray[np.bool_]) -> float:

@@ -9,9 +9,10 @@ from typing import Protocol
 from masquerade.audit import Detector, Recognizer
 from masquerade.faces.detection import FaceDetector, YuNet
 from masquerade.faces.recognition import SFace
+from masquerade.faces.second_opinion import SecondOpinion
 from masquerade.generation.identity import IdentityBank
 from masquerade.generation.replacement import Reading, Replacement, ShapeSource
-from masquerade.types import Crop, Floats, Identity
+from masquerade.types import Crop, Floats, Identity, Pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +24,14 @@ class Parts:
         checker: a second, quick detector, which says whether a replacement looks like a face.
         recognizer: describes people, for the audit and for keys.
         replacement: draws new faces; None where every face is obscured.
+        second: beside the recognizer, how much new faces resemble the person; None does without.
     """
 
     detector: Detector
     checker: Detector
     recognizer: Recognizer
     replacement: FaceDrawer | None
+    second: Resemblance | None = None
 
     @classmethod
     def shipped(cls, threads: int, shape: ShapeSource, with_networks: bool) -> Parts:
@@ -37,7 +40,15 @@ class Parts:
         Raises:
             DamagedWeights: a network's file is missing or damaged.
         """
-        return cls(FaceDetector(threads), YuNet(0.6), SFace(), Replacement(threads, shape) if with_networks else None)
+        if not with_networks:
+            return cls(FaceDetector(threads), YuNet(0.6), SFace(), None)
+        return cls(FaceDetector(threads), YuNet(0.6), SFace(), Replacement(threads, shape), SecondOpinion(threads))
+
+
+class Resemblance(Protocol):
+    """What compares new faces with a person, such as `SecondOpinion`."""
+
+    def __call__(self, person: Pixels, faces: Pixels) -> Floats: ...
 
 
 class FaceDrawer(Protocol):
@@ -46,7 +57,7 @@ class FaceDrawer(Protocol):
     @property
     def bank(self) -> IdentityBank: ...
 
-    def read(self, crop: Crop) -> Reading | None: ...
+    def read(self, crop: Crop, sure: bool = False) -> Reading | None: ...
 
     def measure(self, crop: Crop) -> tuple[Floats, Floats]: ...
 

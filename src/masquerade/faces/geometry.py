@@ -28,6 +28,12 @@ def roll_degrees(face: Face) -> float:
     return float(np.degrees(np.arctan2(across[1], across[0])))
 
 
+def shifted(face: Face, x: float, y: float) -> Face:
+    """The face, so many pixels further right and down."""
+    x0, y0, x1, y1 = face.box
+    return replace(face, box=(x0 + x, y0 + y, x1 + x, y1 + y), landmarks=face.landmarks + np.array([x, y], np.float32))
+
+
 def moved(face: Face, matrix: NDArray[np.float64]) -> Face:
     """The face as it lies after a similarity transform, 2 x 3; its box then holds the ellipse that the old box held."""
     linear, shift = matrix[:, :2], matrix[:, 2]

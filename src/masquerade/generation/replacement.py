@@ -17,7 +17,7 @@ from masquerade.generation.harmonization import Harmonization, TemporalHarmoniza
 from masquerade.generation.identity import IdentityBank, Surroundings
 from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
-from masquerade.masks import REPLACED, own_face, replaced_mask
+from masquerade.masks import REPLACED, average_outline, own_face, replaced_mask
 from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
 from masquerade.types import Crop, Floats, Identity, Pixels
 
@@ -47,12 +47,14 @@ class Reading:
         mask: what will be replaced, 128 x 128 float32.
         condition: 11 float32, pose and expression, and whether glasses are worn.
         around: what the choice of an identity may depend on.
+        visible: how much of the average face's outline, as far as it lies inside the picture, is face here, 0 to 1.
     """
 
     parsing: NDArray[np.uint8]
     mask: Floats
     condition: Floats
     around: Surroundings
+    visible: float = 1.0
 
 
 class Replacement:
@@ -63,22 +65,30 @@ class Replacement:
         self._shape, self._anonymization, self._harmonization = Shape(threads), Anonymization(threads), Harmonization(threads)
         self._source, self._threads = shape, threads
 
-    def read(self, crop: Crop) -> Reading | None:
-        """Parses a crop of 128 x 128; None where the parser sees no face."""
-        return self.reading(crop, *self.measure(crop))
+    def read(self, crop: Crop, sure: bool = False) -> Reading | None:
+        """Parses a crop of 128 x 128; see `reading`."""
+        return self.reading(crop, *self.measure(crop), sure)
 
     def measure(self, crop: Crop) -> tuple[Floats, Floats]:
         """What can be steadied over time before it is read: shares of the classes, 14 x 128 x 128, and ten numbers of pose and expression."""
         return self._segmentation.shares(crop.pixels), condition_of(self._landmarks(crop.pixels))
 
-    def reading(self, crop: Crop, shares: Floats, condition: Floats) -> Reading | None:
-        """A reading from what `measure` gave; None where the parser sees no face."""
+    def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False) -> Reading | None:
+        """A reading from what `measure` gave; None where the parser sees no face.
+
+        Args:
+            sure: that there is a face, though the parser does not see it, out of focus or in the dark: then one of average outline is assumed.
+        """
+        outline = average_outline(len(crop.pixels))
         parsing = own_face(shares.argmax(0).astype(np.uint8))
         if np.isin(parsing, INNER).mean() < SMALLEST_FACE_SHARE:
-            return None
+            if not sure:
+                return None
+            parsing = np.where(outline, np.uint8(SKIN), parsing)
         glasses = float((parsing == GLASSES).mean() > GLASSES_SHARE)
         around = self.bank.look_around(crop.pixels, parsing, _skin(crop, parsing))
-        return Reading(parsing, replaced_mask(parsing), np.append(condition, glasses).astype(np.float32), around)
+        visible = float(np.isin(parsing, INNER)[outline & crop.inside].mean()) if (outline & crop.inside).any() else 0.0
+        return Reading(parsing, replaced_mask(parsing), np.append(condition, glasses).astype(np.float32), around, visible)
 
     @cached_property
     def _temporal(self) -> TemporalHarmonization | None:

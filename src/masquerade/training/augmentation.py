@@ -15,6 +15,8 @@ EXCHANGED[[4, 5, 6, 7, 8, 9]] = [5, 4, 7, 6, 9, 8]
 """What a class is called in the mirror."""
 
 BACKGROUND, SKIN, NOSE = 0, 1, 2
+HEAD = (*range(1, 16),)
+"""Classes that make a head: face, ears, hair, hat and earrings, without neck and clothes."""
 
 
 def mirrored(picture: Pixels, parsing: Map) -> tuple[Pixels, Map]:
@@ -70,27 +72,72 @@ def degraded(picture: Pixels, rng: np.random.Generator) -> Pixels:
     return picture
 
 
-def occluded(picture: Pixels, parsing: Map, other: Pixels, rng: np.random.Generator) -> tuple[Pixels, Map]:
-    """Lays a hand, cup, stick or sheet over the face; what it covers is background, so that it stays as it is.
+def occluded(picture: Pixels, parsing: Map, other: Pixels, other_parsing: Map | None, rng: np.random.Generator) -> tuple[Pixels, Map]:
+    """Lays a hand, arm, cup, stick, sheet or another head over or beside the face; what it covers is background, so that it stays as it is.
 
     Args:
-        other: another picture of the same size, whose texture the object may have.
+        other: another picture of the same size, whose texture or head the object may have.
+        other_parsing: its map; None where it has none: then no head is taken from it.
     """
     size = picture.shape[0]
     shape = np.zeros((size, size), np.uint8)
-    kind = rng.choice(["hand", "round", "stick", "sheet"], p=[0.4, 0.25, 0.15, 0.2])
-    if kind == "hand":
-        _draw_hand(shape, rng)
-        skin = picture[(parsing == SKIN) | (parsing == NOSE)]
-        tone = np.median(skin, 0) if len(skin) > 50 and rng.random() < 0.8 else rng.integers(40, 240, 3)
-        texture = _skin_like(shape, tone.astype(np.float32), rng)
+    kind = str(rng.choice(["hand", "arm", "head", "round", "stick", "sheet"], p=[0.3, 0.16, 0.14, 0.15, 0.1, 0.15]))
+    if kind == "head" and other_parsing is not None:
+        shape, texture = _other_head(parsing, other, other_parsing, rng)
+    elif kind in ("hand", "arm", "head"):
+        _draw_hand(shape, rng) if kind == "hand" else _draw_arm(shape, rng)
+        texture = _skin_texture(shape, picture, (parsing == SKIN) | (parsing == NOSE), rng)
     else:
-        _draw_object(shape, str(kind), rng)
+        _draw_object(shape, kind, rng)
         texture = _object_texture(other, rng)
     soft = cv2.GaussianBlur(shape.astype(np.float32) / 255, (0, 0), float(rng.uniform(0.4, 1.0)))[..., None]
     shade = cv2.GaussianBlur(soft[..., 0], (0, 0), 3.0)[..., None] * np.float32(rng.uniform(0, 0.35))
     mixed = (1 - soft) * picture * (1 - shade) + soft * texture
     return np.clip(mixed, 0, 255).astype(np.uint8), np.where(shape > 127, np.uint8(BACKGROUND), parsing)
+
+
+def _skin_texture(shape: Map, picture: Pixels, skin: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:
+    """The tone of this skin, or any; half the time with the grain of a real patch of it."""
+    seen = picture[skin]
+    own = len(seen) > 50 and rng.random() < 0.8
+    tone = np.median(seen, 0) if own else rng.integers(40, 240, 3)
+    texture = _skin_like(shape, tone.astype(np.float32), rng)
+    if own and rng.random() < 0.5:
+        rows, columns = np.nonzero(skin)
+        place, side = int(rng.integers(len(rows))), max(8, len(skin) // 6)
+        y, x = (int(np.clip(v - side // 2, 0, len(skin) - side)) for v in (rows[place], columns[place]))
+        patch = picture[y : y + side, x : x + side].astype(np.float32)
+        grain = patch - cv2.GaussianBlur(patch, (0, 0), side / 5)
+        turned = np.concatenate([np.concatenate([grain, grain[:, ::-1]], 1)] * 2)
+        turned[side:] = turned[side:][::-1]
+        times = -(-len(skin) // len(turned))
+        texture = np.clip(texture + np.tile(turned, (times, times, 1))[: len(skin), : len(skin)], 0, 255)
+    return texture
+
+
+def _other_head(parsing: Map, other: Pixels, other_parsing: Map, rng: np.random.Generator) -> tuple[Map, NDArray[np.float32]]:
+    """Somebody else's head at one side, before or behind this one: its shape, and its picture moved there."""
+    size = len(parsing)
+    zoom, side = float(rng.uniform(0.6, 1.2)), 1 if rng.random() < 0.5 else -1
+    matrix = np.asarray(cv2.getRotationMatrix2D((size / 2, size / 2), float(rng.uniform(-25, 25)), zoom), np.float64)
+    matrix[:, 2] += np.array([side * rng.uniform(0.4, 0.85), rng.uniform(-0.3, 0.4)]) * size
+    head = np.isin(other_parsing, HEAD).astype(np.uint8) * 255
+    shape = np.asarray(cv2.warpAffine(head, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
+    if rng.random() < 0.5:
+        shape = np.where(parsing == BACKGROUND, shape, np.uint8(0))
+    return shape, cv2.warpAffine(other, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+
+
+def _draw_arm(shape: Map, rng: np.random.Generator) -> None:
+    """A forearm that comes in from the picture's edge and ends beside or before the face, or crosses it."""
+    size = len(shape)
+    direction = rng.uniform(0, 2 * np.pi)
+    start = size / 2 + size * np.array([np.cos(direction), np.sin(direction)])
+    end = rng.uniform([0.0, 0.1], [1.0, 1.0]) * size
+    thick, taper = rng.uniform(0.06, 0.18) * size, rng.uniform(0.6, 1.0)
+    for share in np.linspace(0, 1, 40):
+        at = start + share * (end - start)
+        cv2.circle(shape, _point(at), max(2, int(thick * (1 + share * (taper - 1)))), 255, -1, cv2.LINE_AA)
 
 
 def _draw_hand(shape: Map, rng: np.random.Generator) -> None:

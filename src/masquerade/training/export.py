@@ -16,6 +16,7 @@ from torch import nn
 from masquerade.errors import MasqueradeError
 from masquerade.networks.anonymization import AnonymizationNet
 from masquerade.networks.harmonization import HarmonizationNet, TemporalHarmonizationNet
+from masquerade.networks.identity import IdentityNet
 from masquerade.networks.landmarks import LandmarkNet
 from masquerade.networks.segmentation import CLASSES, SegmentationNet
 from masquerade.networks.shape import ShapeVAE
@@ -66,6 +67,7 @@ TASKS = {
         lambda: SegmentationNet(pretrained=False), "average", {"picture": (3, 128, 128)}, "shares", MergedSegmentation, halved=False
     ),
     "landmarks": Task(LandmarkNet, "average", {"picture": (3, 128, 128)}, "points"),
+    "identity": Task(IdentityNet, "average", {"crop": (3, 128, 128)}, "code"),
     "shape": Task(ShapeVAE, "average", {"latent": (64,), "outer": (7, 64, 64), "condition": (11,)}, "logits", halved=False),
     "anonymization": Task(AnonymizationNet, "average", {"planes": (14, 128, 128), "code": (9, 32), "gaze": (2,)}, "picture", halved=False),
     "harmonization": Task(HarmonizationNet, "average", MENDED, "picture_out"),

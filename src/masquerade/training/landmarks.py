@@ -169,7 +169,7 @@ class _Make:
                 picture, points = np.ascontiguousarray(picture[:, ::-1]), mirrored_points(points)
             if rng.random() < self.occluded:
                 other = faces.crops[rng.integers(len(faces.crops))]
-                picture, _ = augment.occluded(picture, _face_map(points, len(picture)), other, rng)
+                picture, _ = augment.occluded(picture, _face_map(points, len(picture)), other, None, rng)
             movement = _movement(rng)
             picture, points = _moved(picture, movement), _laid(points, movement)
             pictures.append(augment.degraded(augment.recoloured(picture, rng), rng))

@@ -24,6 +24,9 @@ GLASSES = 3
 GLASSES_OFTEN = 8.0
 """Pictures with glasses are drawn so many times as often: 58 of the 1,000 have some, and half-seen glasses come out half."""
 
+OCCLUDED = 0.35
+"""Share of the pictures in which something lies before the face or beside it."""
+
 BAR = {"skin": (1,), "nose": (2,), "eyes": (4, 5), "brows": (6, 7), "mouth": (10,), "lips": (11, 12), "hair": (13,)}
 """The groups of classes whose mean F1 is quoted."""
 
@@ -109,9 +112,9 @@ class _Make:
             if rng.random() < 0.5:
                 picture, parsing = augment.mirrored(picture, parsing)
             picture, parsing = augment.moved(picture, parsing, rng)
-            if rng.random() < 0.25:
-                other = prepared.crops[rng.integers(len(prepared.crops))]
-                picture, parsing = augment.occluded(picture, parsing, other, rng)
+            if rng.random() < OCCLUDED:
+                other = rng.integers(len(prepared.crops))
+                picture, parsing = augment.occluded(picture, parsing, prepared.crops[other], prepared.truth[other], rng)
             pictures.append(augment.degraded(augment.recoloured(picture, rng), rng))
             maps.append(parsing)
         return np.stack(pictures), np.stack(maps)

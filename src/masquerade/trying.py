@@ -1,0 +1,146 @@
+"""Tries new faces on one face of a photo, several at once, and takes one that the audit lets pass."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from masquerade.audit import Audit
+from masquerade.enlarging import lay
+from masquerade.faces.alignment import region_of
+from masquerade.faces.geometry import moved, shifted
+from masquerade.faces.second_opinion import LIMIT, WEIGHT
+from masquerade.generation.replacement import Reading
+from masquerade.generation.search import Search
+from masquerade.limits import CANDIDATES
+from masquerade.masks import pasted_mask
+from masquerade.parts import Parts, Resemblance
+from masquerade.types import Crop, Face, Floats, Identity, Pixels
+
+AUDITED_MARGIN = 0.6
+"""The audit looks at the crop and this much around it, in shares of the face's box."""
+
+TRIED_PX = 240
+"""Candidates for larger faces are tried on a copy in which the face has this size: recognisers look at less."""
+
+SHRUNK_FROM = 0.7
+"""A copy that would be shrunk by less is no quicker."""
+
+
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """A new face that passed.
+
+    Attributes:
+        box: x0, y0, x1, y1 in pixels of the photo.
+        pixels: what stands there now, RGB uint8.
+        similarity: the audit's, on its closer look.
+    """
+
+    box: tuple[int, int, int, int]
+    pixels: Pixels
+    similarity: float
+
+
+@dataclass(eq=False)
+class _Tried:
+    """A new face and how alike it is to the person, by the audit's recogniser and by the second opinion."""
+
+    identity: Identity
+    drawn: Floats
+    similarity: float
+    resemblance: float
+
+    @property
+    def rank(self) -> float:
+        return self.similarity + WEIGHT * self.resemblance
+
+
+class FaceTrial:
+    """One face that is to be replaced.
+
+    Attributes:
+        seen: how many of the new faces a detector called faces so far.
+
+    Args:
+        audit: decides.
+        parts: what draws new faces and gives a second opinion on them.
+        original: the photo as it was, RGB uint8.
+        pixels: the photo with what was replaced before; stays as it is.
+        face, crop, reading: what is replaced.
+        first: whether the first that passes is taken, as keys need it, and not the one least like the person.
+    """
+
+    def __init__(
+        self, audit: Audit, parts: Parts, original: Pixels, pixels: Pixels, face: Face, crop: Crop, reading: Reading, first: bool = False
+    ) -> None:
+        assert parts.replacement is not None
+        self._audit, self._drawer, self._second, self._crop, self._reading, self._first = audit, parts.replacement, parts.second, crop, reading, first
+        self._place, before = _Place(pixels, face, crop), _Place(original, face, crop)
+        factor = TRIED_PX / max(face.width, face.height)
+        self._small, small_before = (p.smaller(factor) if factor < SHRUNK_FROM else p for p in (self._place, before))
+        self._person = audit.describe(small_before.pixels, small_before.face)
+        self._person_closely = audit.describe(before.pixels, before.face, thorough=True)
+        self.seen = 0
+
+    def round(self, search: Search) -> Passed | None:
+        """Tries a few identities; what passes a first look is laid in at full size and looked at more closely. None where nobody passes."""
+        found: list[_Tried] = []
+        identities = search.propose(CANDIDATES)
+        faces = self._drawer.draw(self._crop, self._reading, identities)
+        for identity, drawn, resemblance in zip(identities, faces, resemblances(self._second, self._crop, self._reading, faces), strict=True):
+            there = self._audit.describe(self._laid(self._small, drawn, identity), self._small.face)
+            similarity = self._audit.likeness(self._person, there)
+            if similarity is not None and self._audit.sees_face(there):
+                found.append(_Tried(identity, drawn, similarity, resemblance))
+        self.seen += len(found)
+        passed = None
+        for tried in found if self._first else sorted(found, key=lambda t: t.rank):
+            if passed is None and tried.resemblance < LIMIT and self._audit.passes(tried.similarity):
+                region = self._laid(self._place, tried.drawn, tried.identity)
+                closely = self._audit.likeness(self._person_closely, self._audit.describe(region, self._place.face, thorough=True))
+                if closely is not None and self._audit.passes(closely):
+                    passed = Passed(self._place.box, region, closely)
+                tried.similarity = max(tried.similarity, closely or 0.0)
+        search.judge([(tried.identity, tried.rank) for tried in found])
+        return passed
+
+    def _laid(self, place: _Place, drawn: Floats, identity: Identity) -> Pixels:
+        region = place.pixels.copy()
+        lay(region, drawn, pasted_mask(self._reading.mask), place.matrix, np.random.default_rng(identity.seed))
+        return region
+
+
+def resemblances(second: Resemblance | None, crop: Crop, reading: Reading, faces: Floats) -> list[float]:
+    """The second opinion on new faces, K x S x S x 3 float32 RGB in 0 to 255, laid into their crop; zeros where there is none."""
+    if second is None:
+        return [0.0] * len(faces)
+    mask = pasted_mask(reading.mask)[..., None]
+    laid = np.clip(np.rint(mask * faces + (1 - mask) * crop.pixels), 0, 255).astype(np.uint8)
+    return [float(value) for value in second(crop.pixels, laid)]
+
+
+class _Place:
+    """The part of a photo that a new face is laid into, with the face and its crop as they lie there."""
+
+    def __init__(self, photo: Pixels, face: Face, crop: Crop) -> None:
+        margin = int(AUDITED_MARGIN * max(face.width, face.height))
+        self.box = x0, y0, x1, y1 = region_of(crop.matrix, crop.size, photo.shape[1], photo.shape[0], margin)
+        self.pixels, self.face = photo[y0:y1, x0:x1], shifted(face, -x0, -y0)
+        self.matrix = crop.matrix.copy()
+        self.matrix[:, 2] += crop.matrix[:, :2] @ np.array([x0, y0], np.float64)
+
+    def smaller(self, factor: float) -> _Place:
+        """The same, shrunk."""
+        shrunk = copy(self)
+        width, height = (max(1, round(n * factor)) for n in self.pixels.shape[1::-1])
+        x, y = width / self.pixels.shape[1], height / self.pixels.shape[0]
+        shrunk.pixels = np.asarray(cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        to_small = np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5]])
+        shrunk.face = moved(self.face, to_small)
+        linear = self.matrix[:, :2] / [x, y]
+        shrunk.matrix = np.column_stack([linear, self.matrix[:, 2] - linear @ to_small[:, 2]])
+        return shrunk

@@ -1,0 +1,80 @@
+"""The search for somebody who is not the person: what is drawn, who is bred, and that breeding helps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from masquerade.generation.search import DRAWN_ROUNDS, Search
+from masquerade.types import Identity
+
+COUNT = 4
+
+
+def stranger(rng: np.random.Generator) -> Identity:
+    return Identity(rng.normal(size=64).astype(np.float32), rng.normal(size=(9, 32)).astype(np.float32), int(rng.integers(2**32)))
+
+
+def likeness(identity: Identity) -> float:
+    """Part of it lies in the shape, part in each region's texture."""
+    return float(identity.shape[0] + identity.texture[:, 0].sum() / 3)
+
+
+def least_alike(seed: int, rounds: int, breeds: bool) -> float:
+    rng = np.random.default_rng(seed)
+    search, least = Search(lambda: stranger(rng), rng, breeds), np.inf
+    for _ in range(rounds):
+        proposed = search.propose(COUNT)
+        assert len(proposed) == COUNT
+        search.judge([(identity, likeness(identity)) for identity in proposed])
+        least = min(least, *map(likeness, proposed))
+    return least
+
+
+def test_children_have_shape_and_regions_of_those_who_were_judged() -> None:
+    rng = np.random.default_rng(0)
+    bank: list[Identity] = []
+
+    def draw() -> Identity:
+        bank.append(stranger(rng))
+        return bank[-1]
+
+    search = Search(draw, rng)
+    for _ in range(DRAWN_ROUNDS):
+        proposed = search.propose(COUNT)
+        assert all(any(p is b for b in bank) for p in proposed)
+        search.judge([(identity, likeness(identity)) for identity in proposed])
+    child = search.propose(COUNT)[0]
+    assert not any(child is b for b in bank)
+    assert any(np.array_equal(child.shape, b.shape) for b in bank)
+    for region in range(9):
+        assert any(np.array_equal(child.texture[region], b.texture[region]) for b in bank)
+
+
+def test_breeding_finds_who_is_less_alike_than_drawing_alone() -> None:
+    bred = [least_alike(seed, 12, breeds=True) for seed in range(10)]
+    drawn = [least_alike(seed, 12, breeds=False) for seed in range(10)]
+    assert np.mean(bred) < np.mean(drawn) - 0.5
+
+
+def test_without_judgement_everybody_is_drawn() -> None:
+    rng = np.random.default_rng(0)
+    drawn = 0
+
+    def draw() -> Identity:
+        nonlocal drawn
+        drawn += 1
+        return stranger(rng)
+
+    search = Search(draw, rng)
+    for _ in range(5):
+        search.propose(COUNT)
+    assert drawn == 5 * COUNT
+
+
+def test_the_same_chance_gives_the_same_people() -> None:
+    first, second = (Search(lambda: stranger(np.random.default_rng(1)), np.random.default_rng(2)) for _ in range(2))
+    for _ in range(4):
+        a, b = first.propose(COUNT), second.propose(COUNT)
+        assert [i.seed for i in a] == [i.seed for i in b]
+        for search, proposed in ((first, a), (second, b)):
+            search.judge([(identity, likeness(identity)) for identity in proposed])
