@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from masquerade.anonymizer import Anonymizer
-from masquerade.faces.alignment import TEMPLATE
+from masquerade.faces.alignment import TEMPLATE, canonical_matrix, take_crop
 from masquerade.faces.second_opinion import LIMIT
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
@@ -67,6 +67,12 @@ class Paints:
 
     def __init__(self, colour: Sequence[int], readable: bool = True) -> None:
         self.colour, self.readable, self.bank = np.float32(colour), readable, Bank()
+
+    def conditions(self, faces: Pixels) -> Floats:
+        return np.zeros((len(faces), 10), np.float32)
+
+    def crop(self, photo: Pixels, face: Face) -> Crop:
+        return take_crop(photo, canonical_matrix(face, 128), 128)
 
     def read(self, crop: Crop, sure: bool = False) -> Reading | None:
         y, x = (np.mgrid[:128, :128] - 63.5) / 50

@@ -10,7 +10,7 @@ import pytest
 from skimage.data import astronaut
 
 from masquerade.clip_anonymizer import ClipAnonymizer
-from masquerade.faces.alignment import TEMPLATE
+from masquerade.faces.alignment import TEMPLATE, canonical_matrix, take_crop
 from masquerade.faces.people import Person
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
@@ -35,6 +35,12 @@ class Flickers:
         self.drawn: list[float] = []
         self.previous: list[tuple[Floats, Floats] | None] = []
         self.temporal: list[bool] = []
+
+    def conditions(self, faces: Pixels) -> Floats:
+        return np.zeros((len(faces), 10), np.float32)
+
+    def crop(self, photo: Pixels, face: Face) -> Crop:
+        return take_crop(photo, canonical_matrix(face, 128), 128)
 
     def read(self, crop: Crop, sure: bool = False) -> Reading | None:
         return self.reading(crop, *self.measure(crop))

@@ -13,11 +13,11 @@ import numpy as np
 
 from masquerade.audit import Audit, Detector
 from masquerade.clip_anonymizer import ClipAnonymizer
-from masquerade.faces.alignment import TEMPLATE, canonical_matrix, take_crop
+from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.detection import YuNet
 from masquerade.faces.geometry import shifted
 from masquerade.faces.recognition import THRESHOLD
-from masquerade.generation.replacement import SIZE, ShapeSource
+from masquerade.generation.replacement import ShapeSource
 from masquerade.generation.search import Search
 from masquerade.keys import PersonKey
 from masquerade.limits import AUDIT_MARGIN, FITTING_ROUNDS, LEAST_INSIDE, LEAST_VISIBLE, ROUNDS, SMALLEST_PX, SURE_SCORE
@@ -108,7 +108,7 @@ class Anonymizer:
             return self._obscured(original, pixels, face, "method", 0, rng)
         if min(face.width, face.height) < SMALLEST_PX:
             return self._obscured(original, pixels, face, "too small", 0, rng)
-        crop = take_crop(original, canonical_matrix(face, SIZE), SIZE)
+        crop = self._replacement.crop(original, face)
         if share_inside(crop.inside) < LEAST_INSIDE:
             return self._obscured(original, pixels, face, "mostly outside the picture", 0, rng)
         reading = self._replacement.read(crop, sure=face.score >= SURE_SCORE)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
+from masquerade.appraisal import Appraisal, appraise
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
-from masquerade.faces.alignment import canonical_matrix, take_crop
 from masquerade.faces.people import Person, Portrait
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import SIZE, Reading
+from masquerade.generation.search import Search
 from masquerade.limits import CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, SMALLEST_PX
 from masquerade.masks import pasted_mask, share_inside
 from masquerade.obscuring import Method as ObscuringMethod
@@ -31,8 +33,14 @@ CLIP_MARGIN = 0.04
 """How far below the recogniser's threshold frames must stay. They are compared with the mean of a person's portraits, which everything
 resembles more than it resembles a single photo: frame against frame the figures are lower."""
 
-CHOICE_MARGIN = 0.14
-"""An identity that stays so far below the audit's limit on the portraits is taken at once: in other frames it will look more like the person."""
+CHOICE_MARGIN = 0.1
+"""On the portraits a new face should stay so far below the audit's limit: in other frames it may look that much more like the person."""
+
+DANGER = 4.0
+"""How much every bit of likeness above that counts, beside what else speaks against an identity."""
+
+GOOD_ENOUGH = 0.25
+"""An identity with a lower rank is taken at once."""
 
 FRESH = 0.35
 """Share of what a frame shows in the steadied parsing map, mask and condition, where the face's motion is known; the rest comes from the frame
@@ -41,11 +49,20 @@ before, moved along."""
 FRESH_PICTURE = 0.3
 """The same in the new face."""
 
+LIVELY_SHARE = 0.85
+"""The same around mouth and eyes: what speaks and blinks is not what it was a frame ago."""
+
+LIVELY_PLACES = ((0.5, 0.7, 0.2, 0.13), (0.365, 0.41, 0.12, 0.08), (0.635, 0.41, 0.12, 0.08))
+"""Mouth and eyes in the canonical crop: middles and half axes of ellipses, x and y, in shares of its side."""
+
 CONDITION_STEP = 0.06
 """A number of the condition that changes by this much in one frame is taken as it is: the face moved."""
 
 GRAIN = 0.3
 """Share of the photo's grain in clips."""
+
+RETURNING = 0.03
+"""A face that was obscured is drawn again only when it is so much less alike: at the limit it would go to and fro."""
 
 AUDITED_EVERY = 3
 """Every so many frames of a track the audit looks whether the person is gone."""
@@ -117,7 +134,8 @@ class ClipAnonymizer:
         if min(face.width, face.height) < SMALLEST_PX:
             return self._obscured(pixels, tracked, "too small")
         state = self._tracks.setdefault(tracked.track, _TrackState(self._identities[tracked.person]))
-        crop = take_crop(original, canonical_matrix(face, SIZE), SIZE)
+        assert self._parts.replacement is not None
+        crop = self._parts.replacement.crop(original, face)
         if share_inside(crop.inside) < LEAST_INSIDE:
             return self._obscured(pixels, tracked, "mostly outside the picture")
         drawn, mask = self._drawn(crop, state)
@@ -127,7 +145,8 @@ class ClipAnonymizer:
         lay(trial, drawn, pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
         if state.frames % AUDITED_EVERY == 0 or state.failing:
             state.similarity = self._similarity(trial, face, tracked.person)
-            state.failing = not self._audit.passes(state.similarity)
+            stricter = RETURNING if state.failing else 0.0
+            state.failing = state.similarity is None or not self._audit.passes(state.similarity + stricter)
         state.frames += 1
         if state.failing:
             return self._obscured(pixels, tracked, "audit: still alike")
@@ -159,7 +178,8 @@ class ClipAnonymizer:
             reading = replace(reading, mask=mask)
         picture: Floats = replacement.draw(crop, reading, [state.identity], previous, self._temporal)[0]
         if previous is not None and motion is not None:
-            picture = blended(picture, previous[0], 1 - (1 - FRESH_PICTURE) * (motion.trust * previous[1])[..., None])
+            share = 1 - (1 - _fresh_shares()) * motion.trust * previous[1]
+            picture = blended(picture, previous[0], share[..., None])
         state.last = _Drawn(crop.pixels, shares, condition, picture, reading.mask)
         return picture, reading.mask
 
@@ -174,7 +194,7 @@ class ClipAnonymizer:
         assert replacement is not None
         looks = []
         for portrait in person.portraits:
-            crop = take_crop(portrait.pixels, canonical_matrix(portrait.face, SIZE), SIZE)
+            crop = replacement.crop(portrait.pixels, portrait.face)
             reading = replacement.read(crop)
             if reading is not None:
                 looks.append((portrait, crop, reading))
@@ -182,25 +202,34 @@ class ClipAnonymizer:
             return replacement.bank.draw(Surroundings(None, 0.5), rng)
         best: tuple[float, Identity] | None = None
         around = looks[0][2].around
+        search = Search(lambda: replacement.bank.draw(around, rng), rng)
         for attempt in range(CANDIDATE_ROUNDS):
             if attempt == FITTING_ROUNDS:
                 around = replace(around, age=None)
-            left = [(-1.0, replacement.bank.draw(around, rng)) for _ in range(CANDIDATES)]
+            left, dropped = [(0.0, identity) for identity in search.propose(CANDIDATES)], []
             for portrait, crop, reading in looks:
                 faces = replacement.draw(crop, reading, [identity for _, identity in left])
-                left = [
-                    (max(worst, self._likeness(portrait, crop, reading, drawn, person.number)), identity)
-                    for (worst, identity), drawn in zip(left, faces, strict=True)
+                ranks = [
+                    self._rank(portrait, crop, reading, drawn, appraisal, person.number)
+                    for drawn, appraisal in zip(faces, appraise(self._parts, crop, reading, faces), strict=True)
                 ]
-                # Who is more alike on one portrait than the best so far on all of them need not be tried on the others.
-                left = [(worst, identity) for worst, identity in left if best is None or worst < best[0]]
+                left = [(max(worst, rank), identity) for (worst, identity), rank in zip(left, ranks, strict=True)]
+                # Who does worse on one portrait than the best so far on all of them need not be tried on the others.
+                dropped += [entry for entry in left if best is not None and entry[0] >= best[0]]
+                left = [entry for entry in left if best is None or entry[0] < best[0]]
                 if not left:
                     break
+            search.judge([(identity, worst) for worst, identity in [*left, *dropped]])
             best = min([*left, *([best] if best else [])], key=lambda entry: entry[0])
-            if self._audit.passes(best[0] + CHOICE_MARGIN):
+            if best[0] < GOOD_ENOUGH:
                 break
         assert best is not None
         return best[1]
+
+    def _rank(self, portrait: Portrait, crop: Crop, reading: Reading, drawn: Floats, appraisal: Appraisal, number: int) -> float:
+        """How little a new face on a portrait is fit to stand for its person: likeness beyond what is safe, and what else speaks against it."""
+        safe = THRESHOLD - CLIP_MARGIN - CHOICE_MARGIN
+        return max(appraisal.burden, 0.0) + DANGER * max(self._likeness(portrait, crop, reading, drawn, number) - safe, 0.0)
 
     def _likeness(self, portrait: Portrait, crop: Crop, reading: Reading, drawn: Floats, number: int) -> float:
         """How much a new face on a portrait resembles its person; 1 where that cannot be measured."""
@@ -214,3 +243,12 @@ class ClipAnonymizer:
         # The same noise in every frame of a track: it does not flicker, and cannot be averaged away.
         obscure(pixels, tracked.face, method, np.random.default_rng([self._entropy % 2**64, tracked.track]))
         return FaceReport(tracked.face.box, "obscured", reason, None, 0)
+
+
+@cache
+def _fresh_shares() -> Floats:
+    """Share of what a frame shows in the new face, S x S: more of it where faces move most."""
+    y, x = (np.mgrid[:SIZE, :SIZE] + 0.5) / SIZE
+    away = np.min([np.hypot((x - cx) / rx, (y - cy) / ry) for cx, cy, rx, ry in LIVELY_PLACES], 0)
+    lively = np.clip(2 - 2 * away, 0, 1)
+    return np.asarray(FRESH_PICTURE + (LIVELY_SHARE - FRESH_PICTURE) * lively, np.float32)

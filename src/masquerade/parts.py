@@ -12,7 +12,7 @@ from masquerade.faces.recognition import SFace
 from masquerade.faces.second_opinion import SecondOpinion
 from masquerade.generation.identity import IdentityBank
 from masquerade.generation.replacement import Reading, Replacement, ShapeSource
-from masquerade.types import Crop, Floats, Identity, Pixels
+from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +57,13 @@ class FaceDrawer(Protocol):
     @property
     def bank(self) -> IdentityBank: ...
 
+    def crop(self, photo: Pixels, face: Face) -> Crop: ...
+
     def read(self, crop: Crop, sure: bool = False) -> Reading | None: ...
 
     def measure(self, crop: Crop) -> tuple[Floats, Floats]: ...
+
+    def conditions(self, faces: Pixels) -> Floats: ...
 
     def reading(self, crop: Crop, shares: Floats, condition: Floats) -> Reading | None: ...
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from masquerade.appraisal import Appraisal, appraise
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.faces.alignment import region_of
 from masquerade.faces.geometry import moved, shifted
-from masquerade.faces.second_opinion import LIMIT, WEIGHT
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Search
 from masquerade.limits import CANDIDATES
 from masquerade.masks import pasted_mask
-from masquerade.parts import Parts, Resemblance
+from masquerade.parts import Parts
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
 AUDITED_MARGIN = 0.6
@@ -47,16 +47,16 @@ class Passed:
 
 @dataclass(eq=False)
 class _Tried:
-    """A new face and how alike it is to the person, by the audit's recogniser and by the second opinion."""
+    """A new face, how alike it is to the person, and what else is thought of it."""
 
     identity: Identity
     drawn: Floats
     similarity: float
-    resemblance: float
+    appraisal: Appraisal
 
     @property
     def rank(self) -> float:
-        return self.similarity + WEIGHT * self.resemblance
+        return self.similarity + self.appraisal.burden
 
 
 class FaceTrial:
@@ -78,7 +78,7 @@ class FaceTrial:
         self, audit: Audit, parts: Parts, original: Pixels, pixels: Pixels, face: Face, crop: Crop, reading: Reading, first: bool = False
     ) -> None:
         assert parts.replacement is not None
-        self._audit, self._drawer, self._second, self._crop, self._reading, self._first = audit, parts.replacement, parts.second, crop, reading, first
+        self._audit, self._parts, self._drawer, self._crop, self._reading, self._first = audit, parts, parts.replacement, crop, reading, first
         self._place, before = _Place(pixels, face, crop), _Place(original, face, crop)
         factor = TRIED_PX / max(face.width, face.height)
         self._small, small_before = (p.smaller(factor) if factor < SHRUNK_FROM else p for p in (self._place, before))
@@ -91,15 +91,15 @@ class FaceTrial:
         found: list[_Tried] = []
         identities = search.propose(CANDIDATES)
         faces = self._drawer.draw(self._crop, self._reading, identities)
-        for identity, drawn, resemblance in zip(identities, faces, resemblances(self._second, self._crop, self._reading, faces), strict=True):
+        for identity, drawn, appraisal in zip(identities, faces, appraise(self._parts, self._crop, self._reading, faces), strict=True):
             there = self._audit.describe(self._laid(self._small, drawn, identity), self._small.face)
             similarity = self._audit.likeness(self._person, there)
             if similarity is not None and self._audit.sees_face(there):
-                found.append(_Tried(identity, drawn, similarity, resemblance))
+                found.append(_Tried(identity, drawn, similarity, appraisal))
         self.seen += len(found)
         passed = None
         for tried in found if self._first else sorted(found, key=lambda t: t.rank):
-            if passed is None and tried.resemblance < LIMIT and self._audit.passes(tried.similarity):
+            if passed is None and tried.appraisal.passes and self._audit.passes(tried.similarity):
                 region = self._laid(self._place, tried.drawn, tried.identity)
                 closely = self._audit.likeness(self._person_closely, self._audit.describe(region, self._place.face, thorough=True))
                 if closely is not None and self._audit.passes(closely):
@@ -112,15 +112,6 @@ class FaceTrial:
         region = place.pixels.copy()
         lay(region, drawn, pasted_mask(self._reading.mask), place.matrix, np.random.default_rng(identity.seed))
         return region
-
-
-def resemblances(second: Resemblance | None, crop: Crop, reading: Reading, faces: Floats) -> list[float]:
-    """The second opinion on new faces, K x S x S x 3 float32 RGB in 0 to 255, laid into their crop; zeros where there is none."""
-    if second is None:
-        return [0.0] * len(faces)
-    mask = pasted_mask(reading.mask)[..., None]
-    laid = np.clip(np.rint(mask * faces + (1 - mask) * crop.pixels), 0, 255).astype(np.uint8)
-    return [float(value) for value in second(crop.pixels, laid)]
 
 
 class _Place:

@@ -18,7 +18,7 @@ SAME_PERSON = 0.42
 """Cosine of two tracks' mean embeddings above which they are of one person. Single photos of different people reach 0.34 once in a
 thousand pairs; to give one person two faces is a smaller error than to give two people one."""
 
-PORTRAITS, APART_S = 4, 0.4
+PORTRAITS, APART_S = 8, 0.4
 """So many looks are kept of a track, and they lie so many seconds apart."""
 
 PORTRAIT_FACE_PX, PORTRAIT_MARGIN = 96, 0.6

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from masquerade.faces.alignment import canonical_matrix, take_crop, turned
 from masquerade.faces.landmarks import Landmarks, condition_of
 from masquerade.generation.anonymization import Anonymization
 from masquerade.generation.harmonization import Harmonization, TemporalHarmonization
@@ -19,12 +20,19 @@ from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
 from masquerade.masks import REPLACED, average_outline, own_face, replaced_mask
 from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
-from masquerade.types import Crop, Floats, Identity, Pixels
+from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
 ShapeSource = Literal["drawn", "own"]
 
 SIZE = 128
 """Side of the canonical crop that the networks work on."""
+
+ROLL = 2
+"""Place of the roll in the condition."""
+
+UPRIGHT, STRAIGHTENED = 0.2, 4
+"""A head that leans by less, in radians, is left as it is; others are set so upright, in so many steps, each of which sees better. Fully
+upright looks better still, but in clips of leaning heads SFace, whose landmarks lean as the detector's do, then takes most strangers for the person."""
 
 GLASSES_SHARE = 0.008
 """Share of the crop that glasses must cover to count as worn: less are the parser's doubts, and put glasses on people without any."""
@@ -65,6 +73,22 @@ class Replacement:
         self._shape, self._anonymization, self._harmonization = Shape(threads), Anonymization(threads), Harmonization(threads)
         self._source, self._threads = shape, threads
 
+    def crop(self, photo: Pixels, face: Face) -> Crop:
+        """Cuts a face's canonical crop, 128 x 128, out of a photo, and sets it upright.
+
+        Detectors put the five points of a leaning head nearly level; LandmarkNet sees in the crop that the head still leans, and by how much.
+        """
+        matrix = canonical_matrix(face, SIZE)
+        crop = take_crop(photo, matrix, SIZE)
+        for _ in range(STRAIGHTENED):
+            roll = float(condition_of(self._landmarks(crop.pixels))[ROLL])
+            lean = np.sign(roll) * max(abs(roll) - UPRIGHT, 0.0)
+            if lean == 0:
+                break
+            matrix = turned(matrix, float(np.degrees(lean)), SIZE)
+            crop = take_crop(photo, matrix, SIZE)
+        return crop
+
     def read(self, crop: Crop, sure: bool = False) -> Reading | None:
         """Parses a crop of 128 x 128; see `reading`."""
         return self.reading(crop, *self.measure(crop), sure)
@@ -72,6 +96,10 @@ class Replacement:
     def measure(self, crop: Crop) -> tuple[Floats, Floats]:
         """What can be steadied over time before it is read: shares of the classes, 14 x 128 x 128, and ten numbers of pose and expression."""
         return self._segmentation.shares(crop.pixels), condition_of(self._landmarks(crop.pixels))
+
+    def conditions(self, faces: Pixels) -> Floats:
+        """Pose and expression of faces in canonical crops: K x 128 x 128 x 3 uint8 to K x 10."""
+        return np.stack([condition_of(points) for points in self._landmarks.batch(faces)])
 
     def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False) -> Reading | None:
         """A reading from what `measure` gave; None where the parser sees no face.
