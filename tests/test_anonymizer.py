@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,6 +150,15 @@ def test_the_least_alike_by_both_opinions_is_taken(photo: Pixels) -> None:
 
     parts = Parts(Finds(FACE), FindsInTheMiddle(), SeesColour(), PaintsBlues((40, 90, 220)), second)
     assert Anonymizer(parts=parts, seed=1).photo(photo).pixels[120, 120, 2] == 218
+
+
+def test_mostly_hidden_faces_are_obscured(photo: Pixels) -> None:
+    class SeesLittle(Paints):
+        def read(self, crop: Crop, sure: bool = False) -> Reading | None:
+            found = super().read(crop, sure)
+            return None if found is None else replace(found, visible=0.3)
+
+    assert anonymizer(SeesLittle((40, 90, 220)), FACE).photo(photo).faces[0].reason == "mostly hidden"
 
 
 def test_what_no_detector_takes_for_a_face_is_obscured(photo: Pixels) -> None:

@@ -120,6 +120,20 @@ def test_detector_sees_a_lying_face_upright() -> None:
     assert seen[1][0] == pytest.approx(seen[0][0], abs=1)
 
 
+def test_a_thorough_look_also_asks_the_detector_about_the_whole_picture() -> None:
+    """Near the face it is found at the nose; in the whole picture, lower, where another colour is."""
+    photo = painted(RED, lower=GREEN)
+
+    def lower_in_the_whole_picture(picture: Pixels) -> list[Face]:
+        return [replace(FACE, landmarks=SPOTS + np.float32([0, 8]))] if picture.shape == photo.shape else [seen_at(0, 0)]
+
+    audit = Audit(ByColour(), lower_in_the_whole_picture, 0.3)
+    quick, thorough = audit.describe(photo, FACE), audit.describe(photo, FACE, thorough=True)
+    assert quick is not None and thorough is not None
+    assert (len(quick), len(thorough)) == (2, 5)
+    assert thorough[2] @ quick[0] == pytest.approx(0, abs=0.01)
+
+
 def test_found_landmarks_come_back_in_the_photo_s_pixels() -> None:
     """A face in a corner of a large photo, shrunk for the detector, which answers in the small picture's pixels."""
     photo = np.full((2000, 2000, 3), 9, np.uint8)

@@ -66,15 +66,15 @@ def test_without_a_look_everybody_is_new() -> None:
 
 def test_only_the_best_portraits_are_kept() -> None:
     people = People(embed, 0.9)
-    for n in range(4):
-        person = people.person_of(track(n, 10 * n, 10 * n + 3), [look(10, 0.1 + 0.2 * n), look(11, 0.2 + 0.2 * n)])
+    for n in range(8):
+        person = people.person_of(track(n, 10 * n, 10 * n + 3), [look(10, 0.1 + 0.1 * n), look(11, 0.15 + 0.1 * n)])
     assert person.number == 0
-    assert [round(p.quality, 1) for p in person.portraits] == [0.8, 0.7, 0.6, 0.5]
+    assert [round(p.quality, 2) for p in person.portraits] == [round(0.85 - 0.05 * n, 2) for n in range(PORTRAITS)]
 
 
 def test_the_gallery_keeps_good_looks_that_lie_apart() -> None:
     gallery = Gallery(25.0)
-    for frame in range(100):
+    for frame in range(20 * PORTRAITS):
         gallery.offer(7, frame, NOISE, face(nose=0.5 if frame % 20 == 5 else 0.62))
     looks = gallery.take(7)
     assert len(looks) == PORTRAITS

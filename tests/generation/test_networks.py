@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from skimage.data import astronaut
@@ -42,6 +43,41 @@ def test_parser_gives_shares_and_finds_the_parts_of_a_face(crop: Crop) -> None:
     assert np.allclose(shares.sum(0), 1, atol=1e-3)
     seen = set(np.unique(shares.argmax(0)))
     assert {SKIN, NOSE, EYES, UPPER_LIP, LOWER_LIP, HAIR} <= seen
+
+
+@pytest.mark.parametrize("lean_deg", [-30.0, 30.0])
+def test_a_leaning_head_is_set_more_upright(replacement: Replacement, lean_deg: float) -> None:
+    """A detector that takes the leaning head for an upright one: level points, between those that are there."""
+    photo = astronaut()
+    (face,) = YuNet(0.6)(photo)
+    matrix = cv2.getRotationMatrix2D(tuple(float(v) for v in face.landmarks.mean(0)), lean_deg, 1.0)
+    leaning = np.asarray(cv2.warpAffine(photo, matrix, photo.shape[1::-1], borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    rolls = [float(replacement.measure(c)[1][2]) for c in (take_crop(leaning, canonical_matrix(face, SIZE), SIZE), replacement.crop(leaning, face))]
+    assert abs(rolls[0]) > 0.3
+    assert abs(rolls[1]) < abs(rolls[0]) - 0.08
+
+
+def test_an_upright_head_is_cropped_as_it_is(replacement: Replacement, crop: Crop) -> None:
+    photo = astronaut()
+    (face,) = YuNet(0.6)(photo)
+    assert np.array_equal(replacement.crop(photo, face).pixels, crop.pixels)
+
+
+def test_where_the_parser_sees_no_face_an_average_one_is_assumed_if_there_is_one(replacement: Replacement) -> None:
+    wall = Crop(np.full((SIZE, SIZE, 3), 120, np.uint8), np.eye(2, 3), np.ones((SIZE, SIZE), bool))
+    assert replacement.read(wall) is None
+    assumed = replacement.read(wall, sure=True)
+    assert assumed is not None and assumed.visible == 1.0
+    assert assumed.parsing[SIZE // 2, SIZE // 2] == SKIN and assumed.mask[SIZE // 2, SIZE // 2] > 0.99
+    assert not np.isin(assumed.parsing[:8], INNER).any()
+
+
+def test_hidden_faces_are_less_visible(replacement: Replacement, crop: Crop, reading: Reading) -> None:
+    covered = crop.pixels.copy()
+    covered[SIZE // 2 :] = (20, 60, 20)
+    hidden = replacement.read(Crop(covered, crop.matrix, crop.inside))
+    assert reading.visible > 0.85
+    assert hidden is None or hidden.visible < 0.7
 
 
 def test_a_new_face_does_not_depend_on_the_inner_pixels_of_the_old_one(replacement: Replacement, crop: Crop, reading: Reading) -> None:

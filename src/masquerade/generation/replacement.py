@@ -32,7 +32,8 @@ ROLL = 2
 
 UPRIGHT, STRAIGHTENED = 0.2, 4
 """A head that leans by less, in radians, is left as it is; others are set so upright, in so many steps, each of which sees better. Fully
-upright looks better still, but in clips of leaning heads SFace, whose landmarks lean as the detector's do, then takes most strangers for the person."""
+upright looks better still, but in clips of leaning heads SFace, whose landmarks lean as the detector's do, takes most strangers for the person.
+"""
 
 GLASSES_SHARE = 0.008
 """Share of the crop that glasses must cover to count as worn: less are the parser's doubts, and put glasses on people without any."""

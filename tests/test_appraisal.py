@@ -1,0 +1,57 @@
+"""What is thought of new faces, with a made-up reader of expressions and a made-up second opinion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from masquerade.appraisal import AGREEMENT, UNITS, Appraisal, appraise
+from masquerade.faces.second_opinion import LIMIT, WEIGHT
+from masquerade.generation.identity import Surroundings
+from masquerade.generation.replacement import Reading
+from masquerade.parts import Parts
+from masquerade.types import Crop, Floats, Pixels
+
+CROP = Crop(np.full((128, 128, 3), 50, np.uint8), np.eye(2, 3), np.ones((128, 128), bool))
+
+
+class ReadsBrightness:
+    """Takes a tenth of the face's brightness for the mouth's opening."""
+
+    def conditions(self, faces: Pixels) -> Floats:
+        found = np.zeros((len(faces), 10), np.float32)
+        found[:, 3] = faces[:, 64, 64, 0] / 1000
+        return found
+
+
+def reading(opening: float) -> Reading:
+    condition = np.zeros(11, np.float32)
+    condition[3] = opening
+    mask = np.zeros((128, 128), np.float32)
+    mask[32:96, 32:96] = 1
+    return Reading(np.ones((128, 128), np.uint8), mask, condition, Surroundings(None, 0.5))
+
+
+def test_expressions_are_compared_with_the_wanted_one() -> None:
+    parts = Parts(lambda _: [], lambda _: [], None, ReadsBrightness())  # type: ignore[arg-type]
+    faces = np.stack([np.full((128, 128, 3), value, np.float32) for value in (100, 200)])
+    near, far = appraise(parts, CROP, reading(0.1), faces)
+    assert near == Appraisal(0.0, pytest.approx(0, abs=1e-6))  # type: ignore[arg-type]
+    assert far.disagreement == pytest.approx(0.1 / float(UNITS[3]) / 10)
+
+
+def test_the_second_opinion_sees_the_face_within_its_crop() -> None:
+    def second(person: Pixels, faces: Pixels) -> Floats:
+        assert np.array_equal(person, CROP.pixels)
+        assert (faces[:, 0, 0] == 50).all() and (faces[:, 64, 64] == 200).all()
+        return np.float32([0.25])
+
+    parts = Parts(lambda _: [], lambda _: [], None, ReadsBrightness(), second)  # type: ignore[arg-type]
+    (appraisal,) = appraise(parts, CROP, reading(0.2), np.full((1, 128, 128, 3), 200, np.float32))
+    assert appraisal.resemblance == pytest.approx(0.25)
+    assert appraisal.burden == pytest.approx(WEIGHT * 0.25 + AGREEMENT * appraisal.disagreement)
+
+
+@pytest.mark.parametrize(("resemblance", "disagreement", "passes"), [(0.1, 0.3, True), (LIMIT + 0.01, 0.3, False), (0.1, 0.9, False)])
+def test_resembling_and_broken_faces_do_not_pass(resemblance: float, disagreement: float, passes: bool) -> None:
+    assert Appraisal(resemblance, disagreement).passes is passes
