@@ -20,7 +20,7 @@ from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.replacement import ShapeSource
 from masquerade.generation.search import Search
 from masquerade.keys import PersonKey
-from masquerade.limits import AUDIT_MARGIN, FITTING_ROUNDS, LEAST_INSIDE, LEAST_VISIBLE, ROUNDS, SMALLEST_PX, SURE_SCORE
+from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, LEAST_VISIBLE, MORE_CANDIDATES, ROUNDS, SMALLEST_PX, SURE_SCORE
 from masquerade.masks import share_inside
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
@@ -119,10 +119,13 @@ class Anonymizer:
         bank, around = self._replacement.bank, reading.around
         search = Search(lambda: bank.draw(around, rng), rng, breeds=self._person_key is None)
         trial = FaceTrial(self._audit, self._parts, original, pixels, face, crop, reading, first=self._person_key is not None)
+        count = CANDIDATES
         for attempt in range(1, ROUNDS + 1):
             if attempt == FITTING_ROUNDS + 1:
-                around = replace(around, age=None)
-            passed = trial.round(search)
+                around, count = replace(around, age=None), MORE_CANDIDATES
+            if attempt == 2 * FITTING_ROUNDS + 1:
+                around = replace(around, female=0.5)
+            passed = trial.round(search, count)
             if passed:
                 x0, y0, x1, y1 = passed.box
                 pixels[y0:y1, x0:x1] = passed.pixels

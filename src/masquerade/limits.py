@@ -5,12 +5,12 @@ from __future__ import annotations
 SMALLEST_PX = 24
 """Smaller faces are obscured: a drawn face of so few pixels is no better than a pixelated one."""
 
-CANDIDATES = 4
-"""Identities drawn at once; the one least like the person is taken."""
+CANDIDATES, MORE_CANDIDATES = 4, 8
+"""Identities drawn at once, in the first rounds and for those who need more of them; the one least like the person is taken."""
 
-ROUNDS, FITTING_ROUNDS = 18, 4
-"""So often new candidates are drawn before a face is obscured; after the fitting rounds of any age, since a stranger who looks older or
-younger than the hair suggests is better than a pixelated one."""
+ROUNDS, FITTING_ROUNDS = 16, 4
+"""So often new candidates are drawn before a face is obscured; after the fitting rounds of any age, and after as many more of either
+sex, since a stranger who does not quite suit the hair is better than a pixelated one."""
 
 AUDIT_MARGIN = 0.06
 """How far below the recogniser's threshold a new face must stay: others measure with other landmarks."""

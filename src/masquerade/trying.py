@@ -15,7 +15,6 @@ from masquerade.faces.alignment import region_of
 from masquerade.faces.geometry import moved, shifted
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Search
-from masquerade.limits import CANDIDATES
 from masquerade.masks import pasted_mask
 from masquerade.parts import Parts
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
@@ -86,10 +85,10 @@ class FaceTrial:
         self._person_closely = audit.describe(before.pixels, before.face, thorough=True)
         self.seen = 0
 
-    def round(self, search: Search) -> Passed | None:
-        """Tries a few identities; what passes a first look is laid in at full size and looked at more closely. None where nobody passes."""
+    def round(self, search: Search, count: int) -> Passed | None:
+        """Tries so many identities; what passes a first look is laid in at full size and looked at more closely. None where nobody passes."""
         found: list[_Tried] = []
-        identities = search.propose(CANDIDATES)
+        identities = search.propose(count)
         faces = self._drawer.draw(self._crop, self._reading, identities)
         for identity, drawn, appraisal in zip(identities, faces, appraise(self._parts, self._crop, self._reading, faces), strict=True):
             there = self._audit.describe(self._laid(self._small, drawn, identity), self._small.face)
