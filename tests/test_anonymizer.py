@@ -72,7 +72,10 @@ class Paints:
     def conditions(self, faces: Pixels) -> Floats:
         return np.zeros((len(faces), 10), np.float32)
 
-    def crop(self, photo: Pixels, face: Face) -> Crop:
+    def lean(self, photo: Pixels, face: Face) -> float:
+        return 0.0
+
+    def crop(self, photo: Pixels, face: Face, lean: float) -> Crop:
         return take_crop(photo, canonical_matrix(face, 128), 128)
 
     def read(self, crop: Crop, sure: bool = False) -> Reading | None:

@@ -108,7 +108,7 @@ class Anonymizer:
             return self._obscured(original, pixels, face, "method", 0, rng)
         if min(face.width, face.height) < SMALLEST_PX:
             return self._obscured(original, pixels, face, "too small", 0, rng)
-        crop = self._replacement.crop(original, face)
+        crop = self._replacement.crop(original, face, self._replacement.lean(original, face))
         if share_inside(crop.inside) < LEAST_INSIDE:
             return self._obscured(original, pixels, face, "mostly outside the picture", 0, rng)
         reading = self._replacement.read(crop, sure=face.score >= SURE_SCORE)

@@ -46,10 +46,13 @@ FRESH = 0.35
 """Share of what a frame shows in the steadied parsing map, mask and condition, where the face's motion is known; the rest comes from the frame
 before, moved along."""
 
+LEAN_SHARE = 0.3
+"""The same in how far the crop is turned."""
+
 FRESH_PICTURE = 0.3
 """The same in the new face."""
 
-LIVELY_SHARE = 0.85
+LIVELY_SHARE = 0.5
 """The same around mouth and eyes: what speaks and blinks is not what it was a frame ago."""
 
 LIVELY_PLACES = ((0.5, 0.7, 0.2, 0.13), (0.365, 0.41, 0.12, 0.08), (0.635, 0.41, 0.12, 0.08))
@@ -85,6 +88,7 @@ class _TrackState:
 
     identity: Identity
     last: _Drawn | None = None
+    lean: float = 0.0
     frames: int = 0
     similarity: float | None = None
     failing: bool = False
@@ -135,7 +139,8 @@ class ClipAnonymizer:
             return self._obscured(pixels, tracked, "too small")
         state = self._tracks.setdefault(tracked.track, _TrackState(self._identities[tracked.person]))
         assert self._parts.replacement is not None
-        crop = self._parts.replacement.crop(original, face)
+        state.lean += (LEAN_SHARE if state.last else 1.0) * (self._parts.replacement.lean(original, face) - state.lean)
+        crop = self._parts.replacement.crop(original, face, state.lean)
         if share_inside(crop.inside) < LEAST_INSIDE:
             return self._obscured(pixels, tracked, "mostly outside the picture")
         drawn, mask = self._drawn(crop, state)
@@ -194,7 +199,7 @@ class ClipAnonymizer:
         assert replacement is not None
         looks = []
         for portrait in person.portraits:
-            crop = replacement.crop(portrait.pixels, portrait.face)
+            crop = replacement.crop(portrait.pixels, portrait.face, replacement.lean(portrait.pixels, portrait.face))
             reading = replacement.read(crop)
             if reading is not None:
                 looks.append((portrait, crop, reading))
@@ -208,7 +213,7 @@ class ClipAnonymizer:
                 around = replace(around, age=None)
             left, dropped = [(0.0, identity) for identity in search.propose(CANDIDATES)], []
             for portrait, crop, reading in looks:
-                faces = replacement.draw(crop, reading, [identity for _, identity in left])
+                faces = replacement.draw(crop, reading, [identity for _, identity in left], None, self._temporal)
                 ranks = [
                     self._rank(portrait, crop, reading, drawn, appraisal, person.number)
                     for drawn, appraisal in zip(faces, appraise(self._parts, crop, reading, faces), strict=True)

@@ -52,7 +52,10 @@ def test_a_leaning_head_is_set_more_upright(replacement: Replacement, lean_deg: 
     (face,) = YuNet(0.6)(photo)
     matrix = cv2.getRotationMatrix2D(tuple(float(v) for v in face.landmarks.mean(0)), lean_deg, 1.0)
     leaning = np.asarray(cv2.warpAffine(photo, matrix, photo.shape[1::-1], borderMode=cv2.BORDER_REPLICATE), np.uint8)
-    rolls = [float(replacement.measure(c)[1][2]) for c in (take_crop(leaning, canonical_matrix(face, SIZE), SIZE), replacement.crop(leaning, face))]
+    rolls = [
+        float(replacement.measure(c)[1][2])
+        for c in (take_crop(leaning, canonical_matrix(face, SIZE), SIZE), replacement.crop(leaning, face, replacement.lean(leaning, face)))
+    ]
     assert abs(rolls[0]) > 0.3
     assert abs(rolls[1]) < abs(rolls[0]) - 0.08
 
@@ -60,7 +63,7 @@ def test_a_leaning_head_is_set_more_upright(replacement: Replacement, lean_deg: 
 def test_an_upright_head_is_cropped_as_it_is(replacement: Replacement, crop: Crop) -> None:
     photo = astronaut()
     (face,) = YuNet(0.6)(photo)
-    assert np.array_equal(replacement.crop(photo, face).pixels, crop.pixels)
+    assert np.array_equal(replacement.crop(photo, face, replacement.lean(photo, face)).pixels, crop.pixels)
 
 
 def test_where_the_parser_sees_no_face_an_average_one_is_assumed_if_there_is_one(replacement: Replacement) -> None:

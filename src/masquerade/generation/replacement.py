@@ -74,21 +74,23 @@ class Replacement:
         self._shape, self._anonymization, self._harmonization = Shape(threads), Anonymization(threads), Harmonization(threads)
         self._source, self._threads = shape, threads
 
-    def crop(self, photo: Pixels, face: Face) -> Crop:
-        """Cuts a face's canonical crop, 128 x 128, out of a photo, and sets it upright.
+    def lean(self, photo: Pixels, face: Face) -> float:
+        """How far a face's crop must be turned, counter-clockwise in radians, so that the head in it stands nearly upright.
 
         Detectors put the five points of a leaning head nearly level; LandmarkNet sees in the crop that the head still leans, and by how much.
         """
-        matrix = canonical_matrix(face, SIZE)
-        crop = take_crop(photo, matrix, SIZE)
+        lean = 0.0
         for _ in range(STRAIGHTENED):
-            roll = float(condition_of(self._landmarks(crop.pixels))[ROLL])
-            lean = np.sign(roll) * max(abs(roll) - UPRIGHT, 0.0)
-            if lean == 0:
+            roll = float(condition_of(self._landmarks(self.crop(photo, face, lean).pixels))[ROLL])
+            if abs(roll) <= UPRIGHT:
                 break
-            matrix = turned(matrix, float(np.degrees(lean)), SIZE)
-            crop = take_crop(photo, matrix, SIZE)
-        return crop
+            lean += float(np.sign(roll)) * (abs(roll) - UPRIGHT)
+        return lean
+
+    def crop(self, photo: Pixels, face: Face, lean: float) -> Crop:
+        """Cuts a face's canonical crop, 128 x 128, out of a photo, turned by its lean."""
+        matrix = canonical_matrix(face, SIZE)
+        return take_crop(photo, turned(matrix, float(np.degrees(lean)), SIZE) if lean else matrix, SIZE)
 
     def read(self, crop: Crop, sure: bool = False) -> Reading | None:
         """Parses a crop of 128 x 128; see `reading`."""
