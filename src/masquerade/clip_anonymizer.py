@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from masquerade.enlarging import lay
 from masquerade.faces.people import Person, Portrait
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.identity import Surroundings
-from masquerade.generation.replacement import SIZE, Reading
+from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Search
 from masquerade.limits import CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, SMALLEST_PX
 from masquerade.masks import pasted_mask, share_inside
@@ -29,11 +28,12 @@ from masquerade.video import TrackedFace
 CANDIDATE_ROUNDS = 16
 """So many times CANDIDATES identities are tried on a person's portraits."""
 
-CLIP_MARGIN = 0.04
+CLIP_MARGIN = 0.01
 """How far below the recogniser's threshold frames must stay. They are compared with the mean of a person's portraits, which everything
-resembles more than it resembles a single photo: frame against frame the figures are lower."""
+resembles more than it resembles a single photo: frame against frame the figures are lower by 0.05 and more.
+"""
 
-CHOICE_MARGIN = 0.1
+CHOICE_MARGIN = 0.16
 """On the portraits a new face should stay so far below the audit's limit: in other frames it may look that much more like the person."""
 
 DANGER = 4.0
@@ -51,12 +51,6 @@ LEAN_SHARE = 0.3
 
 FRESH_PICTURE = 0.3
 """The same in the new face."""
-
-LIVELY_SHARE = 0.5
-"""The same around mouth and eyes: what speaks and blinks is not what it was a frame ago."""
-
-LIVELY_PLACES = ((0.5, 0.7, 0.2, 0.13), (0.365, 0.41, 0.12, 0.08), (0.635, 0.41, 0.12, 0.08))
-"""Mouth and eyes in the canonical crop: middles and half axes of ellipses, x and y, in shares of its side."""
 
 CONDITION_STEP = 0.06
 """A number of the condition that changes by this much in one frame is taken as it is: the face moved."""
@@ -183,8 +177,7 @@ class ClipAnonymizer:
             reading = replace(reading, mask=mask)
         picture: Floats = replacement.draw(crop, reading, [state.identity], previous, self._temporal)[0]
         if previous is not None and motion is not None:
-            share = 1 - (1 - _fresh_shares()) * motion.trust * previous[1]
-            picture = blended(picture, previous[0], share[..., None])
+            picture = blended(picture, previous[0], 1 - (1 - FRESH_PICTURE) * (motion.trust * previous[1])[..., None])
         state.last = _Drawn(crop.pixels, shares, condition, picture, reading.mask)
         return picture, reading.mask
 
@@ -248,12 +241,3 @@ class ClipAnonymizer:
         # The same noise in every frame of a track: it does not flicker, and cannot be averaged away.
         obscure(pixels, tracked.face, method, np.random.default_rng([self._entropy % 2**64, tracked.track]))
         return FaceReport(tracked.face.box, "obscured", reason, None, 0)
-
-
-@cache
-def _fresh_shares() -> Floats:
-    """Share of what a frame shows in the new face, S x S: more of it where faces move most."""
-    y, x = (np.mgrid[:SIZE, :SIZE] + 0.5) / SIZE
-    away = np.min([np.hypot((x - cx) / rx, (y - cy) / ry) for cx, cy, rx, ry in LIVELY_PLACES], 0)
-    lively = np.clip(2 - 2 * away, 0, 1)
-    return np.asarray(FRESH_PICTURE + (LIVELY_SHARE - FRESH_PICTURE) * lively, np.float32)
