@@ -28,10 +28,9 @@ from masquerade.video import TrackedFace
 CANDIDATE_ROUNDS = 16
 """So many times CANDIDATES identities are tried on a person's portraits."""
 
-CLIP_MARGIN = 0.01
+CLIP_MARGIN = 0.02
 """How far below the recogniser's threshold frames must stay. They are compared with the mean of a person's portraits, which everything
-resembles more than it resembles a single photo: frame against frame the figures are lower by 0.05 and more.
-"""
+resembles more than it resembles a single photo, and with the original frame: a smaller margin does than for photos."""
 
 CHOICE_MARGIN = 0.16
 """On the portraits a new face should stay so far below the audit's limit: in other frames it may look that much more like the person."""
@@ -143,7 +142,7 @@ class ClipAnonymizer:
         trial = pixels if not state.failing else pixels.copy()
         lay(trial, drawn, pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
         if state.frames % AUDITED_EVERY == 0 or state.failing:
-            state.similarity = self._similarity(trial, face, tracked.person)
+            state.similarity = self._similarity(trial, face, tracked.person, original)
             stricter = RETURNING if state.failing else 0.0
             state.failing = state.similarity is None or not self._audit.passes(state.similarity + stricter)
         state.frames += 1
@@ -181,10 +180,12 @@ class ClipAnonymizer:
         state.last = _Drawn(crop.pixels, shares, condition, picture, reading.mask)
         return picture, reading.mask
 
-    def _similarity(self, pixels: Pixels, face: Face, number: int) -> float | None:
-        person = self._people[number].embedding
-        there = self._audit.describe(pixels, face)
-        return self._audit.likeness(None if person is None else person[None], there)
+    def _similarity(self, pixels: Pixels, face: Face, number: int, original: Pixels | None = None) -> float | None:
+        """How much what stands there now resembles the person: the mean of all portraits, and, if given, the original frame itself."""
+        mean = self._people[number].embedding
+        frame = None if original is None else self._audit.describe(original, face)
+        known = [v for v in (None if mean is None else mean[None], frame) if v is not None]
+        return self._audit.likeness(np.concatenate(known) if known else None, self._audit.describe(pixels, face))
 
     def _choose(self, person: Person, rng: np.random.Generator) -> Identity:
         """The identity that is least like the person on their best portraits."""
