@@ -75,6 +75,16 @@ class _Drawn:
     mask: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """A portrait of somebody, its crop and reading, and what the audit compares new faces with."""
+
+    portrait: Portrait
+    crop: Crop
+    reading: Reading
+    known: Floats | None
+
+
 @dataclass
 class _TrackState:
     """What a track remembers from frame to frame, all in the canonical crop."""
@@ -142,7 +152,7 @@ class ClipAnonymizer:
         trial = pixels if not state.failing else pixels.copy()
         lay(trial, drawn, pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
         if state.frames % AUDITED_EVERY == 0 or state.failing:
-            state.similarity = self._similarity(trial, face, tracked.person, original)
+            state.similarity = self._audit.likeness(self._known(original, face, tracked.person), self._audit.describe(trial, face))
             stricter = RETURNING if state.failing else 0.0
             state.failing = state.similarity is None or not self._audit.passes(state.similarity + stricter)
         state.frames += 1
@@ -180,12 +190,11 @@ class ClipAnonymizer:
         state.last = _Drawn(crop.pixels, shares, condition, picture, reading.mask)
         return picture, reading.mask
 
-    def _similarity(self, pixels: Pixels, face: Face, number: int, original: Pixels | None = None) -> float | None:
-        """How much what stands there now resembles the person: the mean of all portraits, and, if given, the original frame itself."""
-        mean = self._people[number].embedding
-        frame = None if original is None else self._audit.describe(original, face)
-        known = [v for v in (None if mean is None else mean[None], frame) if v is not None]
-        return self._audit.likeness(np.concatenate(known) if known else None, self._audit.describe(pixels, face))
+    def _known(self, original: Pixels, face: Face, number: int) -> Floats | None:
+        """What the audit compares a new face with: the mean of the person's portraits, and the original itself."""
+        mean, here = self._people[number].embedding, self._audit.describe(original, face)
+        known = [v for v in (None if mean is None else mean[None], here) if v is not None]
+        return np.concatenate(known) if known else None
 
     def _choose(self, person: Person, rng: np.random.Generator) -> Identity:
         """The identity that is least like the person on their best portraits."""
@@ -196,21 +205,21 @@ class ClipAnonymizer:
             crop = replacement.crop(portrait.pixels, portrait.face, replacement.lean(portrait.pixels, portrait.face))
             reading = replacement.read(crop)
             if reading is not None:
-                looks.append((portrait, crop, reading))
+                looks.append(_Look(portrait, crop, reading, self._known(portrait.pixels, portrait.face, person.number)))
         if not looks or person.embedding is None:
             return replacement.bank.draw(Surroundings(None, 0.5), rng)
         best: tuple[float, Identity] | None = None
-        around = looks[0][2].around
+        around = looks[0].reading.around
         search = Search(lambda: replacement.bank.draw(around, rng), rng)
         for attempt in range(CANDIDATE_ROUNDS):
             if attempt == FITTING_ROUNDS:
                 around = replace(around, age=None)
             left, dropped = [(0.0, identity) for identity in search.propose(CANDIDATES)], []
-            for portrait, crop, reading in looks:
-                faces = replacement.draw(crop, reading, [identity for _, identity in left], None, self._temporal)
+            for look in looks:
+                faces = replacement.draw(look.crop, look.reading, [identity for _, identity in left], None, self._temporal)
                 ranks = [
-                    self._rank(portrait, crop, reading, drawn, appraisal, person.number)
-                    for drawn, appraisal in zip(faces, appraise(self._parts, crop, reading, faces), strict=True)
+                    self._rank(look, drawn, appraisal)
+                    for drawn, appraisal in zip(faces, appraise(self._parts, look.crop, look.reading, faces), strict=True)
                 ]
                 left = [(max(worst, rank), identity) for (worst, identity), rank in zip(left, ranks, strict=True)]
                 # Who does worse on one portrait than the best so far on all of them need not be tried on the others.
@@ -225,17 +234,13 @@ class ClipAnonymizer:
         assert best is not None
         return best[1]
 
-    def _rank(self, portrait: Portrait, crop: Crop, reading: Reading, drawn: Floats, appraisal: Appraisal, number: int) -> float:
+    def _rank(self, look: _Look, drawn: Floats, appraisal: Appraisal) -> float:
         """How little a new face on a portrait is fit to stand for its person: likeness beyond what is safe, and what else speaks against it."""
+        pixels = look.portrait.pixels.copy()
+        lay(pixels, drawn, pasted_mask(look.reading.mask), look.crop.matrix, np.random.default_rng(0))
+        similarity = self._audit.likeness(look.known, self._audit.describe(pixels, look.portrait.face))
         safe = THRESHOLD - CLIP_MARGIN - CHOICE_MARGIN
-        return max(appraisal.burden, 0.0) + DANGER * max(self._likeness(portrait, crop, reading, drawn, number) - safe, 0.0)
-
-    def _likeness(self, portrait: Portrait, crop: Crop, reading: Reading, drawn: Floats, number: int) -> float:
-        """How much a new face on a portrait resembles its person; 1 where that cannot be measured."""
-        pixels = portrait.pixels.copy()
-        lay(pixels, drawn, pasted_mask(reading.mask), crop.matrix, np.random.default_rng(0))
-        similarity = self._similarity(pixels, portrait.face, number)
-        return 1.0 if similarity is None else similarity
+        return max(appraisal.burden, 0.0) + DANGER * max((1.0 if similarity is None else similarity) - safe, 0.0)
 
     def _obscured(self, pixels: Pixels, tracked: TrackedFace, reason: str) -> FaceReport:
         method: ObscuringMethod = "pixelate" if self._method == "generate" else self._method  # type: ignore[assignment]
