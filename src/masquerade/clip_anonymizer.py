@@ -25,7 +25,7 @@ from masquerade.steadying import Motion, blended
 from masquerade.types import Crop, Face, FaceReport, Floats, Identity, Pixels
 from masquerade.video import TrackedFace
 
-CANDIDATE_ROUNDS = 16
+CANDIDATE_ROUNDS = 10
 """So many times CANDIDATES identities are tried on a person's portraits."""
 
 CLIP_MARGIN = 0.02
