@@ -25,12 +25,15 @@ from masquerade.steadying import Motion, blended
 from masquerade.types import Crop, Face, FaceReport, Floats, Identity, Pixels
 from masquerade.video import TrackedFace
 
-CANDIDATE_ROUNDS = 10
+CANDIDATE_ROUNDS = 16
 """So many times CANDIDATES identities are tried on a person's portraits."""
 
-CLIP_MARGIN = 0.02
+CLIP_MARGIN = 0.01
 """How far below the recogniser's threshold frames must stay. They are compared with the mean of a person's portraits, which everything
 resembles more than it resembles a single photo, and with the original frame: a smaller margin does than for photos."""
+
+FRAME_ALLOWANCE = 0.02
+"""How much more alike a frame may be to the original frame, which shares its pose, light and blur, than to the mean of the portraits."""
 
 CHOICE_MARGIN = 0.16
 """On the portraits a new face should stay so far below the audit's limit: in other frames it may look that much more like the person."""
@@ -77,12 +80,11 @@ class _Drawn:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """A portrait of somebody, its crop and reading, and what the audit compares new faces with."""
+    """A portrait of somebody, its crop and its reading."""
 
     portrait: Portrait
     crop: Crop
     reading: Reading
-    known: Floats | None
 
 
 @dataclass
@@ -152,7 +154,7 @@ class ClipAnonymizer:
         trial = pixels if not state.failing else pixels.copy()
         lay(trial, drawn, pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
         if state.frames % AUDITED_EVERY == 0 or state.failing:
-            state.similarity = self._audit.likeness(self._known(original, face, tracked.person), self._audit.describe(trial, face))
+            state.similarity = self._similarity(original, trial, face, tracked.person)
             stricter = RETURNING if state.failing else 0.0
             state.failing = state.similarity is None or not self._audit.passes(state.similarity + stricter)
         state.frames += 1
@@ -190,11 +192,14 @@ class ClipAnonymizer:
         state.last = _Drawn(crop.pixels, shares, condition, picture, reading.mask)
         return picture, reading.mask
 
-    def _known(self, original: Pixels, face: Face, number: int) -> Floats | None:
-        """What the audit compares a new face with: the mean of the person's portraits, and the original itself."""
-        mean, here = self._people[number].embedding, self._audit.describe(original, face)
-        known = [v for v in (None if mean is None else mean[None], here) if v is not None]
-        return np.concatenate(known) if known else None
+    def _similarity(self, original: Pixels, pixels: Pixels, face: Face, number: int) -> float | None:
+        """How much what stands there now resembles the person: the mean of all portraits, or the original frame beyond its allowance."""
+        mean, there = self._people[number].embedding, self._audit.describe(pixels, face)
+        to_frame = self._audit.likeness(self._audit.describe(original, face), there)
+        to_mean = self._audit.likeness(None if mean is None else mean[None], there)
+        if to_frame is None:
+            return None
+        return to_frame - FRAME_ALLOWANCE if to_mean is None else max(to_mean, to_frame - FRAME_ALLOWANCE)
 
     def _choose(self, person: Person, rng: np.random.Generator) -> Identity:
         """The identity that is least like the person on their best portraits."""
@@ -205,7 +210,7 @@ class ClipAnonymizer:
             crop = replacement.crop(portrait.pixels, portrait.face, replacement.lean(portrait.pixels, portrait.face))
             reading = replacement.read(crop)
             if reading is not None:
-                looks.append(_Look(portrait, crop, reading, self._known(portrait.pixels, portrait.face, person.number)))
+                looks.append(_Look(portrait, crop, reading))
         if not looks or person.embedding is None:
             return replacement.bank.draw(Surroundings(None, 0.5), rng)
         best: tuple[float, Identity] | None = None
@@ -218,7 +223,7 @@ class ClipAnonymizer:
             for look in looks:
                 faces = replacement.draw(look.crop, look.reading, [identity for _, identity in left], None, self._temporal)
                 ranks = [
-                    self._rank(look, drawn, appraisal)
+                    self._rank(look, drawn, appraisal, person.embedding)
                     for drawn, appraisal in zip(faces, appraise(self._parts, look.crop, look.reading, faces), strict=True)
                 ]
                 left = [(max(worst, rank), identity) for (worst, identity), rank in zip(left, ranks, strict=True)]
@@ -234,11 +239,11 @@ class ClipAnonymizer:
         assert best is not None
         return best[1]
 
-    def _rank(self, look: _Look, drawn: Floats, appraisal: Appraisal) -> float:
+    def _rank(self, look: _Look, drawn: Floats, appraisal: Appraisal, person: Floats) -> float:
         """How little a new face on a portrait is fit to stand for its person: likeness beyond what is safe, and what else speaks against it."""
         pixels = look.portrait.pixels.copy()
         lay(pixels, drawn, pasted_mask(look.reading.mask), look.crop.matrix, np.random.default_rng(0))
-        similarity = self._audit.likeness(look.known, self._audit.describe(pixels, look.portrait.face))
+        similarity = self._audit.likeness(person[None], self._audit.describe(pixels, look.portrait.face))
         safe = THRESHOLD - CLIP_MARGIN - CHOICE_MARGIN
         return max(appraisal.burden, 0.0) + DANGER * max((1.0 if similarity is None else similarity) - safe, 0.0)
 
