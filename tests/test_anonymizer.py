@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from drawers import Upright
 from masquerade.anonymizer import Anonymizer
-from masquerade.faces.alignment import TEMPLATE, canonical_matrix, take_crop
+from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.second_opinion import LIMIT
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
@@ -63,20 +64,11 @@ class Bank:
         return Identity(np.zeros(64, np.float32), np.zeros((9, 32), np.float32), int(rng.integers(2**32)))
 
 
-class Paints:
+class Paints(Upright):
     """Draws every new face in one colour."""
 
     def __init__(self, colour: Sequence[int], readable: bool = True) -> None:
         self.colour, self.readable, self.bank = np.float32(colour), readable, Bank()
-
-    def conditions(self, faces: Pixels) -> Floats:
-        return np.zeros((len(faces), 10), np.float32)
-
-    def lean(self, photo: Pixels, face: Face) -> float:
-        return 0.0
-
-    def crop(self, photo: Pixels, face: Face, lean: float) -> Crop:
-        return take_crop(photo, canonical_matrix(face, 128), 128)
 
     def read(self, crop: Crop, sure: bool = False) -> Reading | None:
         y, x = (np.mgrid[:128, :128] - 63.5) / 50

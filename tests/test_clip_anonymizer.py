@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
+from drawers import Upright
 from masquerade.clip_anonymizer import ClipAnonymizer
-from masquerade.faces.alignment import TEMPLATE, canonical_matrix, take_crop
+from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.people import Person
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
@@ -27,7 +28,7 @@ class Bank:
         return Identity(np.zeros(64, np.float32), np.zeros((9, 32), np.float32), 0)
 
 
-class Flickers:
+class Flickers(Upright):
     """Draws every face in another gray, and remembers what it was told of the frame before."""
 
     def __init__(self) -> None:
@@ -35,15 +36,6 @@ class Flickers:
         self.drawn: list[float] = []
         self.previous: list[tuple[Floats, Floats] | None] = []
         self.temporal: list[bool] = []
-
-    def conditions(self, faces: Pixels) -> Floats:
-        return np.zeros((len(faces), 10), np.float32)
-
-    def lean(self, photo: Pixels, face: Face) -> float:
-        return 0.0
-
-    def crop(self, photo: Pixels, face: Face, lean: float) -> Crop:
-        return take_crop(photo, canonical_matrix(face, 128), 128)
 
     def read(self, crop: Crop, sure: bool = False) -> Reading | None:
         return self.reading(crop, *self.measure(crop))

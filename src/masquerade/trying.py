@@ -103,7 +103,8 @@ class FaceTrial:
                 closely = self._audit.likeness(self._person_closely, self._audit.describe(region, self._place.face, thorough=True))
                 if closely is not None and self._audit.passes(closely):
                     passed = Passed(self._place.box, region, closely)
-                tried.similarity = max(tried.similarity, closely or 0.0)
+                # What cannot be measured counts as the person.
+                tried.similarity = max(tried.similarity, 1.0 if closely is None else closely)
         search.judge([(tried.identity, tried.rank) for tried in found])
         return passed
 
