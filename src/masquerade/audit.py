@@ -56,10 +56,13 @@ class Audit:
         detector: finds faces in a small picture; may find none.
         threshold: the cosine similarity from which on the recogniser would say "the same person".
         margin: how far below it a replacement must stay.
+
+    Attributes:
+        limit: the similarity below which the person is gone.
     """
 
     def __init__(self, recognizer: Recognizer, detector: Detector, threshold: float, margin: float = MARGIN) -> None:
-        self._recognizer, self._detector, self._limit = recognizer, detector, threshold - margin
+        self._recognizer, self._detector, self.limit = recognizer, detector, threshold - margin
 
     def describe(self, photo: Pixels, face: Face, thorough: bool = False) -> Floats | None:
         """The person's vectors, for comparing several replacements with one original.
@@ -109,7 +112,7 @@ class Audit:
 
     def passes(self, similarity: float | None) -> bool:
         """Whether the person is gone for sure."""
-        return similarity is not None and similarity < self._limit
+        return similarity is not None and similarity < self.limit
 
     def _found_again(self, photo: Pixels, face: Face, turn: float) -> list[Face]:
         """The face as the detector finds it now near its place, turned by so many degrees; nothing where it finds none."""

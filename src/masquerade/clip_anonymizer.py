@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from masquerade.appraisal import Appraisal, appraise
 from masquerade.audit import Audit
+from masquerade.choosing import Chooser, resemblance
 from masquerade.enlarging import lay
-from masquerade.faces.people import Person, Portrait
+from masquerade.exposure import brightened, gain_of
+from masquerade.faces.people import Person
 from masquerade.faces.recognition import THRESHOLD
-from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
-from masquerade.generation.search import Search
-from masquerade.limits import CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, SMALLEST_PX
+from masquerade.limits import LEAST_INSIDE, SMALLEST_PX
 from masquerade.masks import pasted_mask, share_inside
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
@@ -25,24 +24,9 @@ from masquerade.steadying import Motion, blended
 from masquerade.types import Crop, Face, FaceReport, Floats, Identity, Pixels
 from masquerade.video import TrackedFace
 
-CANDIDATE_ROUNDS = 16
-"""So many times CANDIDATES identities are tried on a person's portraits."""
-
 CLIP_MARGIN = 0.01
 """How far below the recogniser's threshold frames must stay. They are compared with the mean of a person's portraits, which everything
 resembles more than it resembles a single photo, and with the original frame: a smaller margin does than for photos."""
-
-FRAME_ALLOWANCE = 0.02
-"""How much more alike a frame may be to the original frame, which shares its pose, light and blur, than to the mean of the portraits."""
-
-CHOICE_MARGIN = 0.16
-"""On the portraits a new face should stay so far below the audit's limit: in other frames it may look that much more like the person."""
-
-DANGER = 4.0
-"""How much every bit of likeness above that counts, beside what else speaks against an identity."""
-
-GOOD_ENOUGH = 0.25
-"""An identity with a lower rank is taken at once."""
 
 FRESH = 0.35
 """Share of what a frame shows in the steadied parsing map, mask and condition, where the face's motion is known; the rest comes from the frame
@@ -52,7 +36,10 @@ LEAN_SHARE = 0.3
 """The same in how far the crop is turned."""
 
 FRESH_PICTURE = 0.3
-"""The same in the new face."""
+"""The same in the new face, as long as the head keeps still: optical flow sees little of how a smooth cheek turns."""
+
+POSE = 3
+"""So many numbers of the condition say how the head is held."""
 
 CONDITION_STEP = 0.06
 """A number of the condition that changes by this much in one frame is taken as it is: the face moved."""
@@ -63,28 +50,22 @@ GRAIN = 0.3
 RETURNING = 0.03
 """A face that was obscured is drawn again only when it is so much less alike: at the limit it would go to and fro."""
 
+SAME_PLACE = 0.2
+"""A face that is found in a crop is the crop's own when it lies so near to the middle, in shares of the crop's side."""
+
 AUDITED_EVERY = 3
 """Every so many frames of a track the audit looks whether the person is gone."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """A frame's original crop, what was measured in it, and the new face with its mask."""
+    """A frame's original crop, what was measured in it, and the new face, as bright as it was drawn, with its mask."""
 
     original: Pixels
     shares: Floats
     condition: Floats
     picture: Floats
     mask: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """A portrait of somebody, its crop and its reading."""
-
-    portrait: Portrait
-    crop: Crop
-    reading: Reading
 
 
 @dataclass
@@ -94,9 +75,11 @@ class _TrackState:
     identity: Identity
     last: _Drawn | None = None
     lean: float = 0.0
+    gain: float = 1.0
     frames: int = 0
     similarity: float | None = None
     failing: bool = False
+    seen: float | None = None
 
 
 class ClipAnonymizer:
@@ -122,9 +105,10 @@ class ClipAnonymizer:
         self._people = {p.number: p for p in people}
         if self._method != "generate":
             return
+        choose = Chooser(self._parts, self._audit, self._temporal)
         for person in people:
             rng = np.random.default_rng([self._entropy % 2**64, person.number])
-            self._identities[person.number] = self._choose(person, rng)
+            self._identities[person.number] = choose(person, rng)
 
     def frame(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
         """Replaces the faces of a frame."""
@@ -148,11 +132,13 @@ class ClipAnonymizer:
         crop = self._parts.replacement.crop(original, face, state.lean)
         if share_inside(crop.inside) < LEAST_INSIDE:
             return self._obscured(pixels, tracked, "mostly outside the picture")
+        gain = gain_of(crop)
+        state.gain += (FRESH if state.last else 1.0) * (gain - state.gain)
         drawn, mask = self._drawn(crop, state)
         if drawn is None or mask is None:
             return self._obscured(pixels, tracked, "no face for the parser")
         trial = pixels if not state.failing else pixels.copy()
-        lay(trial, drawn, pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
+        lay(trial, drawn / np.float32(state.gain), pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
         if state.frames % AUDITED_EVERY == 0 or state.failing:
             state.similarity = self._similarity(original, trial, face, tracked.person)
             stricter = RETURNING if state.failing else 0.0
@@ -169,14 +155,16 @@ class ClipAnonymizer:
         """The new face of a frame and its mask, steadied by the frame before, moved to where the face is now."""
         replacement = self._parts.replacement
         assert replacement is not None
-        shares, condition = replacement.measure(crop)
-        last = state.last
+        lit, last = brightened(crop, state.gain), state.last
+        shares, condition = replacement.measure(lit)
         motion = None if last is None else Motion(crop.pixels, last.original)
+        fresh = 1.0
         if last is not None and motion is not None:
             shares = blended(shares, motion.of_planes(last.shares), 1 - (1 - FRESH) * motion.trust)
             moving = np.minimum(np.abs(condition - last.condition) / np.float32(CONDITION_STEP), 1)
             condition = blended(condition, last.condition, FRESH + (1 - FRESH) * moving)
-        reading = replacement.reading(crop, shares, condition)
+            fresh = FRESH_PICTURE + (1 - FRESH_PICTURE) * float(moving[:POSE].max()) ** 2
+        reading = replacement.reading(lit, shares, condition) or self._reading_of_sure(lit, shares, condition, state)
         if reading is None:
             state.last = None
             return None, None
@@ -186,66 +174,24 @@ class ClipAnonymizer:
             # It may shrink slowly, but grows at once: the face is always covered.
             mask = np.maximum(reading.mask, blended(reading.mask, previous[1], 1 - (1 - FRESH) * motion.trust))
             reading = replace(reading, mask=mask)
-        picture: Floats = replacement.draw(crop, reading, [state.identity], previous, self._temporal)[0]
+        picture: Floats = replacement.draw(lit, reading, [state.identity], previous, self._temporal)[0]
         if previous is not None and motion is not None:
-            picture = blended(picture, previous[0], 1 - (1 - FRESH_PICTURE) * (motion.trust * previous[1])[..., None])
+            picture = blended(picture, previous[0], 1 - (1 - fresh) * (motion.trust * previous[1])[..., None])
         state.last = _Drawn(crop.pixels, shares, condition, picture, reading.mask)
         return picture, reading.mask
 
+    def _reading_of_sure(self, crop: Crop, shares: Floats, condition: Floats, state: _TrackState) -> Reading | None:
+        """A reading where the parser sees no face, if the detector sees one more often than not when it looks at the crop alone."""
+        middle = crop.size / 2
+        seen = any(np.abs(f.landmarks.mean(0) - middle).max() < SAME_PLACE * crop.size for f in self._parts.checker(crop.pixels))
+        state.seen = float(seen) if state.seen is None else state.seen + FRESH * (seen - state.seen)
+        assert self._parts.replacement is not None
+        return self._parts.replacement.reading(crop, shares, condition, sure=True) if state.seen > 0.5 else None
+
     def _similarity(self, original: Pixels, pixels: Pixels, face: Face, number: int) -> float | None:
-        """How much what stands there now resembles the person: the mean of all portraits, or the original frame beyond its allowance."""
-        mean, there = self._people[number].embedding, self._audit.describe(pixels, face)
-        to_frame = self._audit.likeness(self._audit.describe(original, face), there)
-        to_mean = self._audit.likeness(None if mean is None else mean[None], there)
-        if to_frame is None:
-            return None
-        return to_frame - FRAME_ALLOWANCE if to_mean is None else max(to_mean, to_frame - FRAME_ALLOWANCE)
-
-    def _choose(self, person: Person, rng: np.random.Generator) -> Identity:
-        """The identity that is least like the person on their best portraits."""
-        replacement = self._parts.replacement
-        assert replacement is not None
-        looks = []
-        for portrait in person.portraits:
-            crop = replacement.crop(portrait.pixels, portrait.face, replacement.lean(portrait.pixels, portrait.face))
-            reading = replacement.read(crop)
-            if reading is not None:
-                looks.append(_Look(portrait, crop, reading))
-        if not looks or person.embedding is None:
-            return replacement.bank.draw(Surroundings(None, 0.5), rng)
-        best: tuple[float, Identity] | None = None
-        around = looks[0].reading.around
-        search = Search(lambda: replacement.bank.draw(around, rng), rng)
-        for attempt in range(CANDIDATE_ROUNDS):
-            if attempt == FITTING_ROUNDS:
-                around = replace(around, age=None)
-            left, dropped = [(0.0, identity) for identity in search.propose(CANDIDATES)], []
-            for look in looks:
-                faces = replacement.draw(look.crop, look.reading, [identity for _, identity in left], None, self._temporal)
-                ranks = [
-                    self._rank(look, drawn, appraisal, person.embedding)
-                    for drawn, appraisal in zip(faces, appraise(self._parts, look.crop, look.reading, faces), strict=True)
-                ]
-                left = [(max(worst, rank), identity) for (worst, identity), rank in zip(left, ranks, strict=True)]
-                # Who does worse on one portrait than the best so far on all of them need not be tried on the others.
-                dropped += [entry for entry in left if best is not None and entry[0] >= best[0]]
-                left = [entry for entry in left if best is None or entry[0] < best[0]]
-                if not left:
-                    break
-            search.judge([(identity, worst) for worst, identity in [*left, *dropped]])
-            best = min([*left, *([best] if best else [])], key=lambda entry: entry[0])
-            if best[0] < GOOD_ENOUGH:
-                break
-        assert best is not None
-        return best[1]
-
-    def _rank(self, look: _Look, drawn: Floats, appraisal: Appraisal, person: Floats) -> float:
-        """How little a new face on a portrait is fit to stand for its person: likeness beyond what is safe, and what else speaks against it."""
-        pixels = look.portrait.pixels.copy()
-        lay(pixels, drawn, pasted_mask(look.reading.mask), look.crop.matrix, np.random.default_rng(0))
-        similarity = self._audit.likeness(person[None], self._audit.describe(pixels, look.portrait.face))
-        safe = THRESHOLD - CLIP_MARGIN - CHOICE_MARGIN
-        return max(appraisal.burden, 0.0) + DANGER * max((1.0 if similarity is None else similarity) - safe, 0.0)
+        """How much what stands there now resembles the person; see `resemblance`."""
+        frame, there = self._audit.describe(original, face), self._audit.describe(pixels, face)
+        return resemblance(self._audit, self._people[number].embedding, frame, there)
 
     def _obscured(self, pixels: Pixels, tracked: TrackedFace, reason: str) -> FaceReport:
         method: ObscuringMethod = "pixelate" if self._method == "generate" else self._method  # type: ignore[assignment]

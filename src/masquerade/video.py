@@ -63,7 +63,7 @@ class FrameAnonymizer(Protocol):
     """What makes new faces: one for each clip, since it remembers people and tracks."""
 
     def begin(self, people: Sequence[Person]) -> None:
-        """Is told, before the first frame, who will be seen; `portraits` help to choose a new face once and for all."""
+        """Is told, before the first frame, who will be seen; `portraits` and `views` help to choose a new face once and for all."""
 
     def frame(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
         """Replaces the faces of a frame; frames come in order, those without faces are left out.
@@ -199,7 +199,7 @@ def _look_through(clip: Clip, frames: Frames, find_faces: FindFaces, embed: Embe
 
     def close(ended: Sequence[Track]) -> None:
         for track in ended:
-            person_of[track.number] = people.person_of(track, gallery.take(track.number)).number
+            person_of[track.number] = people.person_of(track, gallery.take(track.number), gallery.take_views(track.number)).number
             tracks.append(_scaled(track, 1 / scale))
 
     with contextlib.closing(mapped(lambda frame: _look(frame, clip.turns, find_faces), ahead(frames), options.threads)) as seen:

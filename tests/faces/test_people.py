@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masquerade.faces.people import PORTRAITS, Gallery, People, Portrait
+from masquerade.faces.people import PORTRAITS, VIEWS, Gallery, People, Portrait
 from masquerade.faces.tracks import Track
 from masquerade.types import Face, Floats, Pixels
 
@@ -106,3 +106,19 @@ def test_portraits_show_the_face_where_they_say() -> None:
     assert x1 - x0 == 96
     assert portrait.pixels[y0 + 3 : y1 - 3, x0 + 3 : x1 - 3].min() > 30
     assert portrait.pixels[: y0 - 2].max() == 0
+
+
+@pytest.mark.parametrize("frames", [1, 8, 300])
+def test_views_are_spread_over_the_whole_track_however_bad(frames: int) -> None:
+    gallery = Gallery(25.0)
+    for frame in range(frames):
+        picture = np.full_like(NOISE, 90)
+        picture[100, 140] = frame % 256
+        gallery.offer(3, frame, picture, face(score=0.4))
+    views = gallery.take_views(3)
+    person = People(embed, 0.9).person_of(track(3, 0, frames - 1), [], views)
+    assert gallery.take(3) == gallery.take_views(3) == []
+    assert 1 <= len(person.views) <= VIEWS
+    assert len(views) < 2 * VIEWS and all(v.quality == 0 for v in views)
+    if frames == 300:
+        assert len(person.views) == VIEWS

@@ -21,6 +21,9 @@ thousand pairs; to give one person two faces is a smaller error than to give two
 PORTRAITS, APART_S = 8, 0.4
 """So many looks are kept of a track, and they lie so many seconds apart."""
 
+VIEWS, FIRST_APART_S = 8, 0.1
+"""So many views are kept of a track, evenly spread over it, and of a person; they lie so many seconds apart in the shortest tracks."""
+
 PORTRAIT_FACE_PX, PORTRAIT_MARGIN = 96, 0.6
 """Width of the face in a portrait at most; what is shown around it, in sides of the face."""
 
@@ -53,12 +56,14 @@ class Person:
     Attributes:
         number: of no other person of the clip.
         portraits: the best looks, the best first; empty where there was none.
+        views: looks good and bad, spread over all frames in which the face was detected: as it will have to be replaced.
         tracks: spans of frames (first, last) in which the face was detected.
         embedding: the unit vector of all looks together, None where there was none.
     """
 
     number: int
     portraits: list[Portrait] = field(default_factory=list)
+    views: list[Portrait] = field(default_factory=list)
     tracks: list[tuple[int, int]] = field(default_factory=list)
     embedding: Floats | None = None
     weight: float = 0.0
@@ -69,7 +74,7 @@ class Person:
 
 
 class Gallery:
-    """Keeps the best looks at each open track.
+    """Keeps the best looks at each open track, and a fair sample of all of them.
 
     Args:
         rate: frames a second.
@@ -78,9 +83,14 @@ class Gallery:
     def __init__(self, rate: float) -> None:
         self._apart = max(1, round(APART_S * rate))
         self._portraits: dict[int, list[tuple[int, Portrait]]] = {}
+        self._first_apart = max(1, round(FIRST_APART_S * rate))
+        self._views: dict[int, _Sample] = {}
 
     def offer(self, track: int, frame: int, rgb: Pixels, face: Face) -> None:
-        """Shows the face of a track in a frame; it is cut out when it is better than what there is."""
+        """Shows the face of a track in a frame; it is cut out when it is better than what there is, or its turn to be sampled."""
+        sample = self._views.setdefault(track, _Sample(self._first_apart))
+        if sample.is_due(frame) and min(face.width, face.height) >= LEAST_PX:
+            sample.add(frame, _portrait(rgb, face, 0.0))
         quality = _quality(face) * _sharpness(rgb, face)
         if quality <= 0:
             return
@@ -97,6 +107,27 @@ class Gallery:
         """The looks at a track that ended, the best first; forgets them."""
         return sorted((portrait for _, portrait in self._portraits.pop(track, [])), key=lambda p: p.quality, reverse=True)
 
+    def take_views(self, track: int) -> list[Portrait]:
+        """The fair sample of a track that ended, in the order of time; forgets it."""
+        sample = self._views.pop(track, None)
+        return [] if sample is None else [view for _, view in sample.kept]
+
+
+@dataclass
+class _Sample:
+    """Looks that lie equally far apart: whenever there are too many, every other one is given up."""
+
+    apart: int
+    kept: list[tuple[int, Portrait]] = field(default_factory=list)
+
+    def is_due(self, frame: int) -> bool:
+        return not self.kept or frame - self.kept[-1][0] >= self.apart
+
+    def add(self, frame: int, view: Portrait) -> None:
+        self.kept.append((frame, view))
+        if len(self.kept) > 2 * VIEWS - 1:
+            self.kept, self.apart = self.kept[::2], 2 * self.apart
+
 
 class People:
     """Finds out which tracks are of one person.
@@ -110,7 +141,7 @@ class People:
         self._embed, self._same = embed, same_person
         self.people: list[Person] = []
 
-    def person_of(self, track: Track, portraits: Sequence[Portrait]) -> Person:
+    def person_of(self, track: Track, portraits: Sequence[Portrait], views: Sequence[Portrait] = ()) -> Person:
         """Whose track this is: somebody's whose face was nowhere else in these frames, or somebody new's."""
         span = track.first_detected, track.last_detected
         embeddings = [self._embed(p.pixels, p.face) for p in portraits]
@@ -120,6 +151,7 @@ class People:
             person = Person(len(self.people))
             self.people.append(person)
         person.tracks.append(span)
+        person.views = _spread([*person.views, *views], VIEWS)
         if mean is not None:
             weight = sum(p.quality for p in portraits)
             before = 0.0 if person.embedding is None else person.weight * person.embedding
@@ -131,6 +163,11 @@ class People:
         free = [p for p in self.people if not any(a <= span[1] and span[0] <= b for a, b in p.tracks)]
         best = max(free, key=lambda p: p.likeness(embedding), default=None)
         return best if best is not None and best.likeness(embedding) >= self._same else None
+
+
+def _spread(views: Sequence[Portrait], count: int) -> list[Portrait]:
+    """At most so many of them, evenly spread."""
+    return [views[i] for i in np.linspace(0, len(views) - 1, min(count, len(views))).round().astype(int)]
 
 
 def _quality(face: Face) -> float:

@@ -1,0 +1,28 @@
+"""Faces in the dark: the networks, which learnt from well-lit photos, are shown them brightened, and what they draw is darkened again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from masquerade.masks import average_outline
+from masquerade.types import Crop
+
+LIT, LARGEST_GAIN = 70.0, 8.0
+"""Mean grey level up to which the average face's outline is brightened, and by how much at most: of less than that nothing can be seen."""
+
+
+def gain_of(crop: Crop) -> float:
+    """How many times brighter a canonical crop should be; 1 for all but dark ones."""
+    face = average_outline(crop.size) & crop.inside
+    if not face.any():
+        return 1.0
+    level = float(cv2.cvtColor(crop.pixels, cv2.COLOR_RGB2GRAY)[face].mean())
+    return float(np.clip(LIT / max(level, 1.0), 1.0, LARGEST_GAIN))
+
+
+def brightened(crop: Crop, gain: float) -> Crop:
+    """The crop with every pixel so many times brighter."""
+    return crop if gain == 1 else replace(crop, pixels=np.clip(np.rint(crop.pixels * np.float32(gain)), 0, 255).astype(np.uint8))

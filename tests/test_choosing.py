@@ -1,0 +1,93 @@
+"""The new face of a whole clip is the one that resembles the person in none of their looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from drawers import Upright
+from masquerade.audit import Audit
+from masquerade.choosing import FRAME_ALLOWANCE, Chooser, resemblance
+from masquerade.faces.alignment import TEMPLATE
+from masquerade.faces.people import Person, Portrait
+from masquerade.generation.identity import Surroundings
+from masquerade.generation.replacement import Reading
+from masquerade.parts import Parts
+from masquerade.types import Crop, Face, Floats, Identity, Pixels
+
+FACE = Face((20.0, 20.0, 108.0, 118.0), (TEMPLATE * 128).astype(np.float32), 0.9)
+
+
+def axis(number: int) -> Floats:
+    return np.eye(128, dtype=np.float32)[number]
+
+
+class Bank:
+    """Identities whose seed is the gray that they are drawn in."""
+
+    def __init__(self) -> None:
+        self.grays = iter([90, 120, 150] * 200)
+
+    def draw(self, around: Surroundings, rng: np.random.Generator) -> Identity:
+        return Identity(np.zeros(64, np.float32), np.zeros((9, 32), np.float32), next(self.grays))
+
+
+class DrawsGray(Upright):
+    def __init__(self, reads: bool = True) -> None:
+        self.bank, self.reads = Bank(), reads
+
+    def read(self, crop: Crop, sure: bool = False) -> Reading | None:
+        mask = np.ones((128, 128), np.float32)
+        return Reading(np.ones((128, 128), np.uint8), mask, np.zeros(11, np.float32), Surroundings(None, 0.5)) if self.reads else None
+
+    def draw(
+        self, crop: Crop, reading: Reading, identities: Sequence[Identity], previous: tuple[Floats, Floats] | None = None, temporal: bool = False
+    ) -> Floats:
+        return np.stack([np.full((128, 128, 3), i.seed, np.float32) for i in identities])
+
+
+class KnowsGrays:
+    """Sees the person in grays near 90 wherever the picture's corner is dark, in grays near 150 where it is light."""
+
+    def embed(self, photo: Pixels, face: Face) -> Floats:
+        gray, is_light = int(photo[64, 64].mean()), photo[0, 0, 0] > 40
+        is_person = gray < 40 or abs(gray - (150 if is_light else 90)) < 8
+        return axis(0 if is_person else 1)
+
+    def __call__(self, photo: Pixels) -> list[Face]:
+        return []
+
+
+def look(corner: int) -> Portrait:
+    pixels = np.full((160, 160, 3), 30, np.uint8)
+    pixels[:4, :4] = corner
+    return Portrait(pixels, FACE, 0.8)
+
+
+def chosen(person: Person, reads: bool = True) -> int:
+    knows = KnowsGrays()
+    parts = Parts(knows, knows, knows, DrawsGray(reads))
+    return Chooser(parts, Audit(knows, knows, 0.359, 0.01), temporal=False)(person, np.random.default_rng(0)).seed
+
+
+def test_a_face_that_resembles_the_person_in_one_view_only_is_not_taken() -> None:
+    assert chosen(Person(0, portraits=[look(30)], views=[look(30), look(60)], embedding=axis(0))) == 120
+
+
+def test_somebody_is_found_for_a_person_of_whom_nothing_is_known() -> None:
+    assert chosen(Person(0)) == 90
+    assert chosen(Person(0, portraits=[look(30)]), reads=False) == 90
+
+
+@pytest.mark.parametrize(
+    ("mean", "frame", "expected"),
+    [(axis(0), axis(1)[None], 1.0), (axis(1), axis(0)[None], 1 - FRAME_ALLOWANCE), (None, axis(0)[None], 1 - FRAME_ALLOWANCE), (axis(0), None, None)],
+)
+def test_both_the_mean_and_the_frame_count(mean: Floats | None, frame: Floats | None, expected: float | None) -> None:
+    there = axis(0)[None]
+    if expected is None:
+        assert resemblance(Audit(KnowsGrays(), KnowsGrays(), 0.359), mean, frame, there) is None
+    else:
+        assert resemblance(Audit(KnowsGrays(), KnowsGrays(), 0.359), mean, frame, there) == pytest.approx(expected)
