@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from masquerade.faces.alignment import canonical_matrix, take_crop
-from masquerade.types import Crop, Face, Floats, Pixels
+from masquerade.generation.replacement import Reading
+from masquerade.generation.superresolution import Detailed
+from masquerade.masks import pasted_mask
+from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
 
 class Upright:
@@ -19,3 +25,9 @@ class Upright:
 
     def crop(self, photo: Pixels, face: Face, lean: float) -> Crop:
         return take_crop(photo, canonical_matrix(face, 128), 128)
+
+    def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]:
+        return [1.0] * len(faces)
+
+    def detailed(self, photo: Pixels, matrix: NDArray[np.float64], reading: Reading, face: Floats) -> Detailed:
+        return Detailed(face, pasted_mask(reading.mask), matrix)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masquerade.appraisal import AGREEMENT, UNITS, Appraisal, appraise
+from masquerade.appraisal import AGREEMENT, ROUGH_FROM, UNITS, Appraisal, appraise
 from masquerade.faces.second_opinion import LIMIT, WEIGHT
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
 from masquerade.parts import Parts
+from masquerade.regions import SKIN
 from masquerade.types import Crop, Floats, Pixels
 
 CROP = Crop(np.full((128, 128, 3), 50, np.uint8), np.eye(2, 3), np.ones((128, 128), bool))
@@ -29,14 +30,16 @@ def reading(opening: float) -> Reading:
     condition[3] = opening
     mask = np.zeros((128, 128), np.float32)
     mask[32:96, 32:96] = 1
-    return Reading(np.ones((128, 128), np.uint8), mask, condition, Surroundings(None, 0.5))
+    parsing = np.zeros((128, 128), np.uint8)
+    parsing[40:88, 40:88] = SKIN
+    return Reading(parsing, mask, condition, Surroundings(None, 0.5))
 
 
 def test_expressions_are_compared_with_the_wanted_one() -> None:
     parts = Parts(lambda _: [], lambda _: [], None, ReadsBrightness())  # type: ignore[arg-type]
     faces = np.stack([np.full((128, 128, 3), value, np.float32) for value in (100, 200)])
     near, far = appraise(parts, CROP, reading(0.1), faces)
-    assert near == Appraisal(0.0, pytest.approx(0, abs=1e-6))  # type: ignore[arg-type]
+    assert near.resemblance == 0 and near.disagreement == pytest.approx(0, abs=1e-6)
     assert far.disagreement == pytest.approx(0.1 / float(UNITS[3]) / 10)
 
 
@@ -55,3 +58,18 @@ def test_the_second_opinion_sees_the_face_within_its_crop() -> None:
 @pytest.mark.parametrize(("resemblance", "disagreement", "passes"), [(0.1, 0.3, True), (LIMIT + 0.01, 0.3, False), (0.1, 0.9, False)])
 def test_resembling_and_broken_faces_do_not_pass(resemblance: float, disagreement: float, passes: bool) -> None:
     assert Appraisal(resemblance, disagreement).passes is passes
+
+
+def test_blotched_skin_is_a_burden_and_even_skin_is_none() -> None:
+    parts = Parts(lambda _: [], lambda _: [], None, ReadsBrightness())  # type: ignore[arg-type]
+    even = np.full((128, 128, 3), 150, np.float32)
+    blotched = even.copy()
+    blotched[np.indices((128, 128)).sum(0) % 14 < 5] = 60
+    smooth, rough = appraise(parts, CROP, reading(0.15), np.stack([even, blotched]))
+    assert smooth.roughness == pytest.approx(0, abs=1e-3)
+    assert rough.roughness > ROUGH_FROM
+    assert rough.burden > smooth.burden + 0.1
+
+
+def test_unclear_faces_are_a_burden() -> None:
+    assert Appraisal(0.0, 0.0, 0.0, clarity=0.7).burden > Appraisal(0.0, 0.0, 0.0, clarity=0.9).burden + 0.3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masquerade.masks import own_face, pasted_mask, replaced_mask, share_inside
+from masquerade.masks import own_face, pasted_mask, replaced_mask, share_inside, snapped
 from masquerade.regions import BACKGROUND, EARS, HAIR, SKIN
 
 
@@ -54,3 +54,19 @@ def test_the_share_inside_counts_the_middle_of_the_crop() -> None:
     assert share_inside(inside) == 1
     inside[:66] = False
     assert share_inside(inside) == pytest.approx(0.5, abs=0.03)
+
+
+def test_edges_snap_to_those_of_the_photo() -> None:
+    photo = np.full((128, 128, 3), 220, np.uint8)
+    photo[:, :64] = 60
+    soft = np.clip((70 - np.arange(128)) / 8, 0, 1).astype(np.float32)[None].repeat(128, 0)
+    edge = snapped(soft, photo)
+    assert edge[:, :63].min() > 0.9
+    assert (edge[:, 63] - edge[:, 64]).min() > 2 * (soft[:, 63] - soft[:, 64]).max()
+    assert (edge[soft == 0] == 0).all()
+
+
+def test_edges_stay_soft_where_the_photo_has_none() -> None:
+    soft = np.clip((70 - np.arange(128)) / 8, 0, 1).astype(np.float32)[None].repeat(128, 0)
+    edge = snapped(soft, np.full((128, 128, 3), 128, np.uint8))
+    assert np.abs(edge - soft).max() < 0.15

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from masquerade.faces.second_opinion import LIMIT, WEIGHT
 from masquerade.generation.replacement import Reading
 from masquerade.masks import pasted_mask
 from masquerade.parts import Parts
-from masquerade.types import Crop, Floats
+from masquerade.regions import BROWS, EYES, GLASSES, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
+from masquerade.types import Crop, Floats, Identity, Pixels
 
 UNITS = np.array([0.1, 0.1, 0.1, 0.05, 0.08, 0.03, 0.06, 0.06, 0.1, 0.1], np.float32)
 """Differences in the numbers of pose and expression that count alike: angles in radians, openings and lengths, gaze."""
@@ -21,6 +25,17 @@ BROKEN = 0.8
 AGREEMENT = 0.3
 """How much the difference counts beside cosines when new faces are ranked."""
 
+ROUGH_FROM, ROUGHNESS = 0.05, 3.0
+"""How much brightness varies from pixel to pixel of the skin, as a share of itself, without looking broken; and how much every bit beyond
+counts. Faces with dark blotches and cracks lie above it; half of the real ones lie below 0.04, a tenth above 0.06."""
+
+CLARITY = 2.0
+"""How much it counts that a new face does not show clearly what was drawn."""
+
+FEATURES, FEATURES_REACH, EDGE_REACH = (BROWS, EYES, GLASSES, NOSE, MOUTH, UPPER_LIP, LOWER_LIP), 0.04, 0.02
+"""Where skin is not looked at: so near to one of the person's features that a stranger's may lie there, and at the face's edge, in shares of
+the side."""
+
 
 @dataclass(frozen=True)
 class Appraisal:
@@ -29,10 +44,14 @@ class Appraisal:
     Attributes:
         resemblance: to the person, by the second opinion, -1 to 1; 0 where there is none.
         disagreement: mean difference of its pose and expression from the ones wanted, in `UNITS`.
+        roughness: how much the skin's brightness varies from pixel to pixel, as a share of itself.
+        clarity: how clearly it shows what was drawn, 0 to 1.
     """
 
     resemblance: float
     disagreement: float
+    roughness: float = 0.0
+    clarity: float = 1.0
 
     @property
     def passes(self) -> bool:
@@ -40,17 +59,50 @@ class Appraisal:
         return self.resemblance < LIMIT and self.disagreement < BROKEN
 
     @property
-    def burden(self) -> float:
-        """What speaks against it, to be added to the audit's cosine."""
+    def likeness(self) -> float:
+        """What the second opinion adds to the audit's cosine, and what pose and expression do: who looks elsewhere seems unlike for nothing."""
         return WEIGHT * self.resemblance + AGREEMENT * self.disagreement
 
+    @property
+    def burden(self) -> float:
+        """What speaks against it, to be added to the audit's cosine."""
+        ugliness = ROUGHNESS * max(self.roughness - ROUGH_FROM, 0.0) + CLARITY * (1 - self.clarity)
+        return self.likeness + ugliness
 
-def appraise(parts: Parts, crop: Crop, reading: Reading, faces: Floats) -> list[Appraisal]:
-    """Looks at new faces, K x S x S x 3 float32 RGB in 0 to 255, in their crop."""
+
+def appraise(parts: Parts, crop: Crop, reading: Reading, faces: Floats, identities: Sequence[Identity] | None = None) -> list[Appraisal]:
+    """Looks at new faces, K x S x S x 3 float32 RGB in 0 to 255, in their crop; how clear they are is seen where their identities are told."""
     assert parts.replacement is not None
     mask = pasted_mask(reading.mask)[..., None]
     laid = np.clip(np.rint(mask * faces + (1 - mask) * crop.pixels), 0, 255).astype(np.uint8)
     resemblances = np.zeros(len(faces)) if parts.second is None else parts.second(crop.pixels, laid)
     wanted = reading.condition[: len(UNITS)]
     disagreements = np.mean(np.abs(parts.replacement.conditions(laid) - wanted) / UNITS, 1)
-    return [Appraisal(float(r), float(d)) for r, d in zip(resemblances, disagreements, strict=True)]
+    skin = _plain_skin(reading.parsing)
+    roughness = [_roughness(face, skin) for face in laid]
+    clear = parts.replacement.clarity(laid, reading, identities) if identities else [1.0] * len(laid)
+    return [Appraisal(float(s), float(d), r, c) for s, d, r, c in zip(resemblances, disagreements, roughness, clear, strict=True)]
+
+
+def _plain_skin(parsing: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a new face has skin and nothing else, in all likelihood: S x S."""
+    side = parsing.shape[0]
+
+    def grown(mask: NDArray[np.bool_], reach: float) -> NDArray[np.bool_]:
+        width = 2 * round(reach * side) + 1
+        return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((width, width), np.uint8)) > 0)
+
+    elsewhere = grown(np.isin(parsing, FEATURES), FEATURES_REACH) | grown(~np.isin(parsing, (*FEATURES, SKIN)), EDGE_REACH)
+    return np.asarray((parsing == SKIN) & ~elsewhere)
+
+
+def _roughness(face: Pixels, skin: NDArray[np.bool_]) -> float:
+    """See `Appraisal`; 0 where there is hardly any skin."""
+    if skin.sum() < 200:
+        return 0.0
+    brightness, share = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).astype(np.float32), skin.astype(np.float32)
+
+    def smooth(sigma: float) -> Floats:
+        return np.asarray(cv2.GaussianBlur(brightness * share, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(share, (0, 0), sigma), 1e-3), np.float32)
+
+    return float(np.abs(smooth(1) - smooth(4))[skin].mean() / max(float(brightness[skin].mean()), 1.0))

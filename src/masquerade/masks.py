@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.regions import BACKGROUND, BROWS, EARS, EYES, GLASSES, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
-from masquerade.types import Floats
+from masquerade.types import Floats, Pixels
 
 REPLACED = (SKIN, NOSE, GLASSES, EYES, BROWS, EARS, MOUTH, UPPER_LIP, LOWER_LIP)
 GROW = 0.024
@@ -103,3 +103,29 @@ def pasted_mask(mask: Floats) -> Floats:
         mask: from `replaced_mask`.
     """
     return np.asarray(np.clip((mask - PASTED_FROM) / (1 - PASTED_FROM), 0, 1), np.float32)
+
+
+SNAP_REACH, SNAP_EDGE = 0.024, 0.02
+"""How far edges are looked for, in shares of the crop's side, and how strong they must be: standard deviation of the brightness, 0 to 1."""
+
+
+def snapped(mask: Floats, photo: Pixels) -> Floats:
+    """A soft mask whose edges lie where the photo's do, as far as it has any there: a guided filter (He et al. 2010).
+
+    Args:
+        mask: S x S float32, 0 to 1.
+        photo: S x S x 3 uint8, what is replaced.
+
+    Returns:
+        S x S float32; nothing where the mask was zero.
+    """
+    width = 2 * round(SNAP_REACH * len(mask)) + 1
+    guide = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
+
+    def mean(x: Floats) -> Floats:
+        return np.asarray(cv2.blur(x, (width, width)), np.float32)
+
+    brightness, cover = mean(guide), mean(mask)
+    slope = (mean(guide * mask) - brightness * cover) / (mean(guide * guide) - brightness**2 + np.float32(SNAP_EDGE**2))
+    followed = mean(slope) * guide + mean(cover - slope * brightness)
+    return np.where(mask > 0, np.clip(followed, 0, 1), np.float32(0)).astype(np.float32)

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from masquerade.audit import Detector, Recognizer
 from masquerade.faces.detection import FaceDetector, YuNet
 from masquerade.faces.recognition import SFace
 from masquerade.faces.second_opinion import SecondOpinion
 from masquerade.generation.identity import IdentityBank
 from masquerade.generation.replacement import Reading, Replacement, ShapeSource
+from masquerade.generation.superresolution import Detailed
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
 
@@ -67,7 +71,7 @@ class FaceDrawer(Protocol):
 
     def conditions(self, faces: Pixels) -> Floats: ...
 
-    def reading(self, crop: Crop, shares: Floats, condition: Floats) -> Reading | None: ...
+    def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False) -> Reading | None: ...
 
     def draw(
         self,
@@ -77,3 +81,7 @@ class FaceDrawer(Protocol):
         previous: tuple[Floats, Floats] | None = None,
         temporal: bool = False,
     ) -> Floats: ...
+
+    def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]: ...
+
+    def detailed(self, photo: Pixels, matrix: NDArray[np.float64], reading: Reading, face: Floats) -> Detailed: ...

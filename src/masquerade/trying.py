@@ -15,6 +15,7 @@ from masquerade.faces.alignment import region_of
 from masquerade.faces.geometry import moved, shifted
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Search
+from masquerade.generation.superresolution import Detailed
 from masquerade.masks import pasted_mask
 from masquerade.parts import Parts
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
@@ -24,6 +25,9 @@ AUDITED_MARGIN = 0.6
 
 TRIED_PX = 240
 """Candidates for larger faces are tried on a copy in which the face has this size: recognisers look at less."""
+
+UNLIKE = 0.05
+"""Who is less like the person than this is preferred to nobody: strangers differ so little in it, and the least alike are the ugliest."""
 
 SHRUNK_FROM = 0.7
 """A copy that would be shrunk by less is no quicker."""
@@ -55,7 +59,13 @@ class _Tried:
 
     @property
     def rank(self) -> float:
-        return self.similarity + self.appraisal.burden
+        """Who of those that pass is taken: the lowest."""
+        return max(self.similarity, UNLIKE) + self.appraisal.burden
+
+    @property
+    def likeness(self) -> float:
+        """Who has children, while nobody passes: the lowest."""
+        return self.similarity + self.appraisal.likeness
 
 
 class FaceTrial:
@@ -90,8 +100,10 @@ class FaceTrial:
         found: list[_Tried] = []
         identities = search.propose(count)
         faces = self._drawer.draw(self._crop, self._reading, identities)
-        for identity, drawn, appraisal in zip(identities, faces, appraise(self._parts, self._crop, self._reading, faces), strict=True):
-            there = self._audit.describe(self._laid(self._small, drawn, identity), self._small.face)
+        appraisals = appraise(self._parts, self._crop, self._reading, faces, identities)
+        for identity, drawn, appraisal in zip(identities, faces, appraisals, strict=True):
+            rough = Detailed(drawn, pasted_mask(self._reading.mask), self._small.matrix)
+            there = self._audit.describe(self._laid(self._small, rough, identity), self._small.face)
             similarity = self._audit.likeness(self._person, there)
             if similarity is not None and self._audit.sees_face(there):
                 found.append(_Tried(identity, drawn, similarity, appraisal))
@@ -99,18 +111,20 @@ class FaceTrial:
         passed = None
         for tried in found if self._first else sorted(found, key=lambda t: t.rank):
             if passed is None and tried.appraisal.passes and self._audit.passes(tried.similarity):
-                region = self._laid(self._place, tried.drawn, tried.identity)
+                detailed = self._drawer.detailed(self._place.pixels, self._place.matrix, self._reading, tried.drawn)
+                region = self._laid(self._place, detailed, tried.identity)
                 closely = self._audit.likeness(self._person_closely, self._audit.describe(region, self._place.face, thorough=True))
                 if closely is not None and self._audit.passes(closely):
                     passed = Passed(self._place.box, region, closely)
                 # What cannot be measured counts as the person.
                 tried.similarity = max(tried.similarity, 1.0 if closely is None else closely)
-        search.judge([(tried.identity, tried.rank) for tried in found])
+        search.judge([(tried.identity, tried.likeness) for tried in found])
         return passed
 
-    def _laid(self, place: _Place, drawn: Floats, identity: Identity) -> Pixels:
+    @staticmethod
+    def _laid(place: _Place, face: Detailed, identity: Identity) -> Pixels:
         region = place.pixels.copy()
-        lay(region, drawn, pasted_mask(self._reading.mask), place.matrix, np.random.default_rng(identity.seed))
+        lay(region, face.face, face.mask, face.matrix, np.random.default_rng(identity.seed))
         return region
 
 

@@ -132,3 +132,37 @@ def test_faces_of_black_and_white_photos_have_no_colour(replacement: Replacement
     assert reading is not None
     identity = replacement.bank.draw(reading.around, np.random.default_rng(0))
     assert np.ptp(replacement.draw(gray, reading, [identity])[0], axis=2).max() < 1e-3
+
+
+def test_new_faces_in_large_photos_get_more_detail(replacement: Replacement, reading: Reading) -> None:
+    photo = np.asarray(cv2.resize(astronaut(), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC), np.uint8)
+    (face,) = YuNet(0.6)(astronaut())
+    large = dataclasses.replace(face, box=tuple(4 * v for v in face.box), landmarks=4 * face.landmarks)
+    matrix = canonical_matrix(large, SIZE)
+    drawn = take_crop(photo, matrix, SIZE).pixels.astype(np.float32)
+    detailed = replacement.detailed(photo, matrix, reading, drawn)
+    assert detailed.face.shape == (4 * SIZE, 4 * SIZE, 3) and detailed.mask.shape == (4 * SIZE, 4 * SIZE)
+    back = cv2.resize(detailed.face, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    assert np.abs(back - drawn)[reading.mask > 0.9].mean() < 6
+    smooth = cv2.resize(drawn, (4 * SIZE, 4 * SIZE), interpolation=cv2.INTER_LINEAR)
+    inside = detailed.mask > 0.99
+    assert cv2.Laplacian(detailed.face, cv2.CV_32F)[inside].std() > 2 * cv2.Laplacian(smooth, cv2.CV_32F)[inside].std()
+
+
+def test_no_pixel_of_the_person_reaches_the_finer_face(replacement: Replacement, reading: Reading) -> None:
+    photo = np.asarray(cv2.resize(astronaut(), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC), np.uint8)
+    (face,) = YuNet(0.6)(astronaut())
+    matrix = canonical_matrix(dataclasses.replace(face, box=tuple(4 * v for v in face.box), landmarks=4 * face.landmarks), SIZE)
+    deep = cv2.erode((reading.mask > 0.9999).astype(np.uint8), np.ones((3, 3), np.uint8))
+    hidden = np.asarray(cv2.warpAffine(deep, matrix, photo.shape[1::-1], flags=cv2.WARP_INVERSE_MAP) > 0)
+    other = photo.copy()
+    other[hidden] = 0
+    drawn = np.full((SIZE, SIZE, 3), (160, 120, 120), np.float32)
+    faces = [replacement.detailed(p, matrix, reading, drawn).face for p in (photo, other)]
+    assert hidden.mean() > 0.02
+    assert np.abs(faces[0] - faces[1])[200:300, 200:300].max() < 0.05
+
+
+def test_small_faces_stay_as_they_were_drawn(replacement: Replacement, reading: Reading, crop: Crop) -> None:
+    drawn = crop.pixels.astype(np.float32)
+    assert replacement.detailed(astronaut(), 2 * crop.matrix, reading, drawn).face is drawn

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from masquerade.types import Crop, Face, Floats, Pixels
+from masquerade.types import Crop, Face, Pixels
 
 TEMPLATE = np.array([[0.365, 0.41], [0.635, 0.41], [0.5, 0.57], [0.38, 0.691], [0.62, 0.691]])
 """Where the five landmarks of an average face lie, in shares of the crop's side.
@@ -49,6 +49,11 @@ def canonical_matrix(face: Face, size: int) -> NDArray[np.float64]:
 def scale_of(matrix: NDArray[np.float64]) -> float:
     """How many pixels of the crop one pixel of the photo becomes."""
     return float(np.hypot(matrix[0, 0], matrix[1, 0]))
+
+
+def finer(matrix: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    """The matrix to the same crop with so many times more pixels on each side, each pixel cut up into smaller ones."""
+    return factor * matrix + np.array([[0, 0, 1], [0, 0, 1]]) * (factor - 1) / 2
 
 
 def turned(matrix: NDArray[np.float64], degrees: float, size: int) -> NDArray[np.float64]:
@@ -113,26 +118,3 @@ def region_of(matrix: NDArray[np.float64], size: int, width: int, height: int, m
     x1, y1 = np.ceil(corners.max(0)).astype(int) + margin + 1
     x0, y0 = min(max(int(x0), 0), width - 1), min(max(int(y0), 0), height - 1)
     return x0, y0, max(x0 + 1, min(int(x1), width)), max(y0 + 1, min(int(y1), height))
-
-
-def paste(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64]) -> None:
-    """Lays a crop back over the photo, in place, through a soft mask; no pixel changes where the mask is zero.
-
-    Args:
-        photo: RGB uint8, height x width x 3, changed in place.
-        face: float32 RGB 0 to 255, size x size x 3.
-        mask: float32 0 to 1, size x size.
-        matrix: 2 x 3, photo to crop.
-    """
-    size = face.shape[0]
-    x0, y0, x1, y1 = region_of(matrix, size, photo.shape[1], photo.shape[0])
-    moved = matrix.copy()
-    moved[:, 2] += matrix[:, :2] @ np.array([x0, y0], np.float64)
-    shape = (x1 - x0, y1 - y0)
-    enlarging = scale_of(matrix) < 1
-    flags = (cv2.INTER_CUBIC if enlarging else cv2.INTER_AREA) | cv2.WARP_INVERSE_MAP
-    soft = cv2.warpAffine(mask, moved, shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)[..., None]
-    laid = cv2.warpAffine(face, moved, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    below = photo[y0:y1, x0:x1]
-    mixed = np.clip(np.rint(soft * laid + (1 - soft) * below), 0, 255).astype(np.uint8)
-    photo[y0:y1, x0:x1] = np.where(soft > 0, mixed, below)

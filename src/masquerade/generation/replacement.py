@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from masquerade.faces.alignment import canonical_matrix, take_crop, turned
 from masquerade.faces.landmarks import Landmarks, condition_of
 from masquerade.generation.anonymization import Anonymization
+from masquerade.generation.clarity import clarity
 from masquerade.generation.harmonization import Harmonization, TemporalHarmonization
 from masquerade.generation.identity import IdentityBank, Surroundings
 from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
+from masquerade.generation.superresolution import Detailed, SuperResolution
 from masquerade.masks import REPLACED, average_outline, own_face, replaced_mask
 from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
@@ -72,7 +74,7 @@ class Replacement:
     def __init__(self, threads: int = 2, shape: ShapeSource = "drawn") -> None:
         self._segmentation, self._landmarks, self.bank = Segmentation(threads), Landmarks(threads), IdentityBank()
         self._shape, self._anonymization, self._harmonization = Shape(threads), Anonymization(threads), Harmonization(threads)
-        self._source, self._threads = shape, threads
+        self._superresolution, self._source, self._threads = SuperResolution(threads), shape, threads
 
     def lean(self, photo: Pixels, face: Face) -> float:
         """How far a face's crop must be turned, counter-clockwise in radians, so that the head in it stands nearly upright.
@@ -146,11 +148,7 @@ class Replacement:
         Returns:
             K x 128 x 128 x 3 float32 RGB in 0 to 255.
         """
-        latents = np.stack([i.shape for i in identities])
-        if self._source == "own":
-            maps = np.repeat(reading.parsing[None], len(identities), 0)
-        else:
-            maps = self._shape(reading.parsing, latents, reading.condition)
+        maps = self._maps(reading, identities)
         rough = self._anonymization(maps, np.stack([i.texture for i in identities]), reading.condition[8:10])
         if temporal and self._temporal is not None:
             faces = self._temporal(crop.pixels, rough, reading.mask, maps, *(previous or (None, None)))
@@ -160,6 +158,21 @@ class Replacement:
         if skin is not None:
             faces = np.stack([_toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
         return _gray(faces) if _is_gray(crop.pixels[reading.mask == 0]) else faces
+
+    def _maps(self, reading: Reading, identities: Sequence[Identity]) -> NDArray[np.uint8]:
+        """The parsing maps of new faces, K x 128 x 128."""
+        if self._source == "own":
+            return np.repeat(reading.parsing[None], len(identities), 0)
+        return self._shape(reading.parsing, np.stack([i.shape for i in identities]), reading.condition)
+
+    def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]:
+        """How clearly new faces, K x 128 x 128 x 3 uint8 in their crop, show what was drawn: see `masquerade.generation.clarity`."""
+        return [clarity(self._segmentation.shares(face), drawn) for face, drawn in zip(faces, self._maps(reading, identities), strict=True)]
+
+    def detailed(self, photo: Pixels, matrix: NDArray[np.float64], reading: Reading, face: Floats) -> Detailed:
+        """A drawn face as it is to be laid into a photo, through the matrix that leads to its crop: finer, where the photo is."""
+        detailed = self._superresolution(photo, matrix, face, reading.mask)
+        return detailed if np.ptp(face, -1).any() else replace(detailed, face=_gray(detailed.face[None])[0])
 
 
 def _skin(crop: Crop, parsing: NDArray[np.uint8]) -> Floats | None:

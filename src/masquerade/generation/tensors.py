@@ -9,8 +9,8 @@ from masquerade.regions import MERGED
 from masquerade.types import Floats
 
 
-def to_network(pictures: NDArray[np.uint8]) -> Floats:
-    """N x S x S x 3 uint8 to N x 3 x S x S float32 in [-1, 1]."""
+def to_network(pictures: NDArray[np.uint8] | Floats) -> Floats:
+    """N x S x S x 3 RGB in 0 to 255 to N x 3 x S x S float32 in [-1, 1]."""
     return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32) / np.float32(127.5) - np.float32(1)
 
 

@@ -2,7 +2,7 @@
 
 A prepared folder holds, all in the same order:
 
-    crops.npy     N x 128 x 128 x 3 uint8 RGB
+    crops.npy     N x 128 x 128 x 3 uint8 RGB (N x 512 x 512 x 3 for SuperResolutionNet; everything else is the same)
     table.csv     file, source, identity (-1: unknown), split (train, val, test), made_up (1: a person who does not exist)
     truth.npy     N x 128 x 128 uint8, hand-made parsing maps, 255 where there is none (only the labelled rows)
     parsing.npy   N x 128 x 128 uint8, SegmentationNet's maps in merged classes (see regions.py)

@@ -20,6 +20,7 @@ from masquerade.networks.identity import IdentityNet
 from masquerade.networks.landmarks import LandmarkNet
 from masquerade.networks.segmentation import CLASSES, SegmentationNet
 from masquerade.networks.shape import ShapeVAE
+from masquerade.networks.superresolution import SuperResolutionNet
 from masquerade.regions import FROM_PARSER, MERGED
 from masquerade.training.loop import CHECKPOINT, save_networks
 
@@ -72,6 +73,7 @@ TASKS = {
     "anonymization": Task(AnonymizationNet, "average", {"planes": (14, 128, 128), "code": (9, 32), "gaze": (2,)}, "picture", halved=False),
     "harmonization": Task(HarmonizationNet, "average", MENDED, "picture_out"),
     "temporal": Task(TemporalHarmonizationNet, "average", {**MENDED, "previous": (3, 128, 128), "previous_mask": (1, 128, 128)}, "picture_out"),
+    "superresolution": Task(SuperResolutionNet, "average", {"picture": (3, 128, 128), "mask": (1, 128, 128), "around": (3, 512, 512)}, "picture_out"),
 }
 
 

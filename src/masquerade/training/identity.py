@@ -22,7 +22,7 @@ from masquerade.networks.identity import NUMBERS, IdentityNet
 from masquerade.training import augmentation as augment
 from masquerade.training.data import Prepared, open_prepared
 from masquerade.training.loader import Arrays, batches
-from masquerade.training.loop import Average, Budget, Losses, Run, autocast, normalised, on_device, one_cycle, set_rate, to_tensor
+from masquerade.training.loop import Average, Budget, Losses, Run, autocast, begin_from, normalised, on_device, one_cycle, set_rate, to_tensor
 from masquerade.types import Pixels
 
 FACE_CENTRE, FACE_RADII = (0.5, 0.55), (0.34, 0.42)
@@ -74,14 +74,16 @@ def people_of(prepared: Prepared) -> People:
     return People(prepared.crops, identities, teacher, taught, photos)
 
 
-def train(data: Path, out: Path, preset: Preset, seed: int = 0) -> None:
-    """Trains until the preset's budget is spent; `out` holds checkpoint, log and the test figures."""
+def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | None = None) -> None:
+    """Trains until the preset's budget is spent; `out` holds checkpoint, log and the test figures; `start` is a checkpoint to begin from."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
     people = people_of(prepared)
     network, to_teacher = on_device(IdentityNet()), on_device(_projection(people, rng))
     optimizer = torch.optim.AdamW([*network.parameters(), *to_teacher.parameters()], lr=preset.rate, weight_decay=5e-3)
+    if start:
+        begin_from(start, {"network": network, "to_teacher": to_teacher})
     average = Average(network, 0.99)
     run = Run(out, preset.budget, {"network": network, "to_teacher": to_teacher, "optimizer": optimizer, "average": average})
 

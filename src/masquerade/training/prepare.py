@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,13 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.errors import MasqueradeError
-from masquerade.faces.alignment import canonical_matrix, take_crop
+from masquerade.faces.alignment import canonical_matrix, scale_of, take_crop
 from masquerade.faces.detection import YuNet
 from masquerade.types import Face, Pixels
 
 SIZE = 128
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 NO_TRUTH = 255
+LARGEST_ENLARGEMENT = 1.6
+"""Photos in which the pixels of a large crop would be so much smaller than the photo's own hold too little detail for it."""
+
 LONGEST_SIDE_PX = 384
 """Training photos are looked at in this size: one large face each, so that finding it is quick."""
 
@@ -104,7 +108,7 @@ def _largest(faces: list[Face]) -> Face | None:
 _yunet: list[YuNet] = []
 
 
-def _crop_all(photos: list[Photo]) -> list[Prepared]:
+def _crop_all(photos: list[Photo], side: int) -> list[Prepared]:
     cv2.setNumThreads(1)
     if not _yunet:
         _yunet.append(YuNet())
@@ -124,15 +128,17 @@ def _crop_all(photos: list[Photo]) -> list[Prepared]:
             continue
         x0, y0, x1, y1 = ((v - edge) / scale for v in face.box)
         found = Face((x0, y0, x1, y1), (face.landmarks - edge) / scale, face.score)
-        matrix = canonical_matrix(found, SIZE)
+        matrix = canonical_matrix(found, side)
+        if side > SIZE and scale_of(matrix) > LARGEST_ENLARGEMENT:
+            continue
         truth = None
         if photo.mask:
             mask = cv2.imdecode(_bytes_of(photo.path, photo.mask), cv2.IMREAD_UNCHANGED)
             mask = _palette_indices(_bytes_of(photo.path, photo.mask)) if mask is None or mask.ndim == 3 else mask
             mask = cv2.resize(mask, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-            placed = cv2.warpAffine(mask, matrix, (SIZE, SIZE), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+            placed = cv2.warpAffine(mask, matrix, (side, side), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
             truth = np.asarray(placed, np.uint8)
-        done.append(Prepared(photo, take_crop(rgb, matrix, SIZE).pixels, truth))
+        done.append(Prepared(photo, take_crop(rgb, matrix, side).pixels, truth))
     return done
 
 
@@ -147,15 +153,22 @@ def _chunks(photos: list[Photo], length: int) -> Iterator[list[Photo]]:
         yield photos[start : start + length]
 
 
-def crop_photos(photos: list[Photo], out: Path, processes: int) -> int:
-    """Finds and crops the largest face of every photo; writes crops.npy, truth.npy and table.csv; returns the number."""
+def crop_photos(photos: list[Photo], out: Path, processes: int, side: int = SIZE) -> int:
+    """Finds and crops the largest face of every photo; writes crops.npy, truth.npy and table.csv; returns the number.
+
+    Args:
+        photos: what to look at.
+        out: the prepared folder.
+        processes: how many work at once.
+        side: of the crops, in pixels; of larger ones than `SIZE` only those are kept whose photo holds so much detail.
+    """
     out.mkdir(parents=True, exist_ok=True)
     done: list[Prepared] = []
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for part in pool.map(_crop_all, _chunks(photos, 200)):
+        for part in pool.map(partial(_crop_all, side=side), _chunks(photos, 200)):
             done += part
     np.save(out / "crops.npy", np.stack([d.pixels for d in done]))
-    blank = np.full((SIZE, SIZE), NO_TRUTH, np.uint8)
+    blank = np.full((side, side), NO_TRUTH, np.uint8)
     if any(d.truth is not None for d in done):
         np.save(out / "truth.npy", np.stack([blank if d.truth is None else d.truth for d in done]))
     with (out / "table.csv").open("w", newline="") as file:
@@ -167,15 +180,15 @@ def crop_photos(photos: list[Photo], out: Path, processes: int) -> int:
 
 
 def parse_crops(folder: Path, processes: int) -> None:
-    """Parses every crop of a prepared folder with the shipped SegmentationNet; writes parsing.npy (merged classes)."""
+    """Parses every crop of a prepared folder, shrunk to 128 x 128, with the shipped SegmentationNet; writes parsing.npy (merged classes)."""
     crops = np.load(folder / "crops.npy", mmap_mode="r")
-    partial = folder / "parsing.partial.npy"
-    np.lib.format.open_memmap(partial, "w+", np.uint8, crops.shape[:3]).flush()
+    unfinished = folder / "parsing.partial.npy"
+    np.lib.format.open_memmap(unfinished, "w+", np.uint8, (len(crops), SIZE, SIZE)).flush()
     bounds = np.linspace(0, len(crops), processes + 1).astype(int)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for _ in pool.map(_parse_rows, [folder] * processes, bounds[:-1], bounds[1:]):
             pass
-    partial.rename(folder / "parsing.npy")
+    unfinished.rename(folder / "parsing.npy")
 
 
 def _parse_rows(folder: Path, start: int, stop: int) -> None:
@@ -186,7 +199,8 @@ def _parse_rows(folder: Path, start: int, stop: int) -> None:
     maps = np.load(folder / "parsing.partial.npy", mmap_mode="r+")
     session = load_session("segmentation.onnx", 1)
     for row in range(start, stop):
-        shares = session.run(None, {"picture": to_network(np.asarray(crops[row : row + 1]))})[0][0]
+        small = cv2.resize(np.asarray(crops[row]), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        shares = session.run(None, {"picture": to_network(np.asarray(small[None], np.uint8))})[0][0]
         # Classes last: numpy finds the largest of neighbours much faster.
         maps[row] = np.ascontiguousarray(shares.reshape(len(shares), -1).T).argmax(1).reshape(maps.shape[1:])
     maps.flush()
