@@ -70,9 +70,9 @@ class Sees:
         return [tracked().face]
 
 
-def tracked() -> TrackedFace:
-    landmarks = (TEMPLATE * 128).astype(np.float32)
-    return TrackedFace(0, 0, Face((20.0, 20.0, 108.0, 118.0), landmarks, 0.9), "found")
+def tracked(down_px: float = 0.0) -> TrackedFace:
+    landmarks = (TEMPLATE * 128 + (0, down_px)).astype(np.float32)
+    return TrackedFace(0, 0, Face((20.0, 20.0 + down_px, 108.0, 118.0 + down_px), landmarks, 0.9), "detected")
 
 
 def run(frames: Sequence[Pixels], temporal: bool = True) -> tuple[Flickers, list[float]]:
@@ -130,3 +130,61 @@ def test_a_frame_that_still_shows_the_person_is_obscured() -> None:
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
     (report,) = clip.frame(HEAD, [tracked()])[1]
     assert (report.action, report.reason) == ("obscured", "audit: still alike")
+
+
+class SeesThePersonAt(Sees):
+    """Thinks that what was drawn resembles the person by half, in those frames only."""
+
+    def __init__(self, frames: set[int]) -> None:
+        self.frames, self.now = frames, 0
+
+    def embed(self, photo: Pixels, face: Face) -> Floats:
+        vector = super().embed(photo, face)
+        half = np.where(np.arange(128) == 2, 0.5, 0.75**0.5 * vector)
+        return half.astype(np.float32) if self.now in self.frames and vector[1] else vector
+
+
+@pytest.mark.parametrize(("alike", "obscured"), [({3}, set[int]()), (set(range(3, 30)), set(range(4, 30)))])
+def test_a_single_frame_that_seems_alike_does_not_obscure_a_track(alike: set[int], obscured: set[int]) -> None:
+    sees = SeesThePersonAt(alike)
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), sees, Flickers()), seed=0)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    failed = set()
+    for sees.now in range(30):
+        (report,) = clip.frame(HEAD, [tracked()])[1]
+        if report.action == "obscured":
+            failed.add(sees.now)
+    assert failed == obscured
+
+
+def test_a_face_that_hardly_changes_is_obscured() -> None:
+    class DrawsTheSame(Flickers):
+        def draw(
+            self, crop: Crop, reading: Reading, identities: Sequence[Identity], previous: tuple[Floats, Floats] | None = None, temporal: bool = False
+        ) -> Floats:
+            return np.repeat(crop.pixels[None].astype(np.float32) + 3, len(identities), 0)
+
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesThePersonAt(set()), DrawsTheSame()), seed=0)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    gray = np.repeat(cv2.cvtColor(HEAD, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
+    pixels, (report,) = clip.frame(gray, [tracked()])
+    assert (report.action, report.reason) == ("obscured", "hardly changed")
+    assert np.abs(pixels[40:90, 40:90].astype(int) - gray[40:90, 40:90]).mean() > 5
+
+
+def test_beyond_the_edge_a_face_is_as_it_was() -> None:
+    """What the networks are shown of a face that leaves the picture is still whole."""
+    shown: list[Pixels] = []
+
+    class Remembers(Flickers):
+        def measure(self, crop: Crop) -> tuple[Floats, Floats]:
+            shown.append(crop.pixels)
+            return super().measure(crop)
+
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), Sees(), Remembers()), seed=0)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    clip.frame(HEAD, [tracked()])
+    up = tracked(-60)
+    clip.frame(np.concatenate([HEAD[60:], HEAD[:60]]), [up])
+    assert np.abs(shown[1][:55].astype(int) - shown[0][:55]).mean() < 2
+    assert np.abs(shown[1][65:].astype(int) - shown[0][65:]).mean() < 6

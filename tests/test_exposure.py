@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masquerade.exposure import LARGEST_GAIN, LIT, brightened, gain_of
+from masquerade.exposure import LARGEST_GAIN, LIFT, LIT, brightened, darkened, gain_of
 from masquerade.types import Crop
 
 
@@ -34,3 +34,9 @@ def test_what_lies_outside_the_picture_says_nothing_about_the_light() -> None:
     assert gain_of(outside) == pytest.approx(LIT / 20)
     nothing = Crop(dark.pixels, dark.matrix, np.zeros((128, 128), np.bool_))
     assert gain_of(nothing) == 1
+
+
+def test_a_new_face_in_the_dark_is_a_little_brighter_than_the_old_one() -> None:
+    drawn = np.full((128, 128, 3), 80, np.float32)
+    assert darkened(drawn, 4.0).mean() == pytest.approx(20 + 0.75 * LIFT)
+    assert darkened(drawn, 1.0) is drawn

@@ -9,7 +9,7 @@ import numpy as np
 from masquerade.appraisal import Appraisal, appraise
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
-from masquerade.exposure import brightened, gain_of
+from masquerade.exposure import brightened, darkened, gain_of
 from masquerade.faces.people import Person, Portrait
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
@@ -130,7 +130,7 @@ class Chooser:
     def _cost(self, look: _Look, drawn: Floats, appraisal: Appraisal, person: Floats | None) -> float:
         """How little a new face is fit to stand for its person in a look: likeness beyond what is safe, and what else speaks against it."""
         pixels = look.portrait.pixels.copy()
-        lay(pixels, drawn / np.float32(look.gain), pasted_mask(look.reading.mask), look.crop.matrix, np.random.default_rng(0))
+        lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask), look.crop.matrix, np.random.default_rng(0))
         similarity = resemblance(self._audit, person, look.known, self._audit.describe(pixels, look.portrait.face))
         beyond = (1.0 if similarity is None else similarity) - (self._audit.limit - CHOICE_MARGIN)
         return max(appraisal.burden, 0.0) + DANGER * max(beyond, 0.0)

@@ -11,7 +11,8 @@ import numpy as np
 from masquerade.audit import Audit
 from masquerade.choosing import Chooser, resemblance
 from masquerade.enlarging import lay
-from masquerade.exposure import brightened, gain_of
+from masquerade.exposure import brightened, darkened, gain_of
+from masquerade.faces.alignment import region_of
 from masquerade.faces.people import Person
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.replacement import Reading
@@ -50,11 +51,18 @@ GRAIN = 0.3
 RETURNING = 0.03
 """A face that was obscured is drawn again only when it is so much less alike: at the limit it would go to and fro."""
 
+LEAST_INSIDE_KNOWN = 0.15
+"""Of a face that was seen before, so much must lie inside the picture."""
+
+LEAST_CHANGE = 5.5
+"""A face that changes by less, in grey levels, is obscured: nobody would see that it was replaced."""
+
 SAME_PLACE = 0.2
 """A face that is found in a crop is the crop's own when it lies so near to the middle, in shares of the crop's side."""
 
-AUDITED_EVERY = 3
-"""Every so many frames of a track the audit looks whether the person is gone."""
+AUDITED_EVERY, AUDIT_SHARE = 3, 0.5
+"""Every so many frames of a track the audit looks whether the person is gone, in every frame once they seem not to be; and how much one of
+its figures counts beside the earlier ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +86,7 @@ class _TrackState:
     gain: float = 1.0
     frames: int = 0
     similarity: float | None = None
+    suspect: bool = False
     failing: bool = False
     seen: float | None = None
 
@@ -130,26 +139,37 @@ class ClipAnonymizer:
         assert self._parts.replacement is not None
         state.lean += (LEAN_SHARE if state.last else 1.0) * (self._parts.replacement.lean(original, face) - state.lean)
         crop = self._parts.replacement.crop(original, face, state.lean)
-        if share_inside(crop.inside) < LEAST_INSIDE:
+        inside = share_inside(crop.inside)
+        if inside < (LEAST_INSIDE if state.last is None else LEAST_INSIDE_KNOWN):
             return self._obscured(pixels, tracked, "mostly outside the picture")
+        if state.last is not None:
+            # Beyond the picture's edge the face is as it was when it was seen there.
+            crop = replace(crop, pixels=np.where(crop.inside[..., None], crop.pixels, state.last.original))
         gain = gain_of(crop)
         state.gain += (FRESH if state.last else 1.0) * (gain - state.gain)
         drawn, mask = self._drawn(crop, state)
         if drawn is None or mask is None:
             return self._obscured(pixels, tracked, "no face for the parser")
-        trial = pixels if not state.failing else pixels.copy()
-        lay(trial, drawn / np.float32(state.gain), pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
-        if state.frames % AUDITED_EVERY == 0 or state.failing:
-            state.similarity = self._similarity(original, trial, face, tracked.person)
-            stricter = RETURNING if state.failing else 0.0
-            state.failing = state.similarity is None or not self._audit.passes(state.similarity + stricter)
+        x0, y0, x1, y1 = region_of(crop.matrix, crop.size, pixels.shape[1], pixels.shape[0])
+        before = pixels[y0:y1, x0:x1].copy()
+        lay(pixels, darkened(drawn, state.gain), pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
+        # Of a face mostly beyond the picture's edge a recogniser sees the edge.
+        if inside >= LEAST_INSIDE and (state.frames % AUDITED_EVERY == 0 or state.failing or state.suspect):
+            self._judge(state, self._similarity(original, pixels, face, tracked.person))
         state.frames += 1
-        if state.failing:
-            return self._obscured(pixels, tracked, "audit: still alike")
-        if trial is not pixels:
-            pixels[...] = trial
+        is_changed = _change(original, pixels, face) >= LEAST_CHANGE
+        if state.failing or not is_changed:
+            pixels[y0:y1, x0:x1] = before
+            return self._obscured(pixels, tracked, "audit: still alike" if is_changed else "hardly changed")
         similarity = None if state.similarity is None else round(state.similarity, 4)
         return FaceReport(face.box, "generated", "", similarity, 1)
+
+    def _judge(self, state: _TrackState, now: float | None) -> None:
+        """Fails a track that resembles the person in more than a single frame: a recogniser's figures jump from one to the next."""
+        state.suspect = not self._audit.passes(now)
+        state.similarity = now if now is None or state.similarity is None else state.similarity + AUDIT_SHARE * (now - state.similarity)
+        stricter = RETURNING if state.failing else 0.0
+        state.failing = state.similarity is None or not self._audit.passes(state.similarity + stricter)
 
     def _drawn(self, crop: Crop, state: _TrackState) -> tuple[Floats | None, Floats | None]:
         """The new face of a frame and its mask, steadied by the frame before, moved to where the face is now."""
@@ -194,7 +214,16 @@ class ClipAnonymizer:
         return resemblance(self._audit, self._people[number].embedding, frame, there)
 
     def _obscured(self, pixels: Pixels, tracked: TrackedFace, reason: str) -> FaceReport:
-        method: ObscuringMethod = "pixelate" if self._method == "generate" else self._method  # type: ignore[assignment]
+        # Soft passages: the edges of cells would flicker as they go from pixel to pixel.
+        method: ObscuringMethod = "blur" if self._method == "generate" else self._method  # type: ignore[assignment]
         # The same noise in every frame of a track: it does not flicker, and cannot be averaged away.
         obscure(pixels, tracked.face, method, np.random.default_rng([self._entropy % 2**64, tracked.track]))
         return FaceReport(tracked.face.box, "obscured", reason, None, 0)
+
+
+def _change(before: Pixels, after: Pixels, face: Face) -> float:
+    """Mean change in a face's box, in grey levels."""
+    x0, y0, x1, y1 = (max(int(v), 0) for v in face.box)
+    inside = slice(y0, max(y1, y0 + 1)), slice(x0, max(x1, x0 + 1))
+    change = np.abs(before[inside].astype(np.int16) - after[inside])
+    return float(change.mean()) if change.size else 0.0

@@ -8,10 +8,14 @@ import cv2
 import numpy as np
 
 from masquerade.masks import average_outline
-from masquerade.types import Crop
+from masquerade.types import Crop, Floats
 
 LIT, LARGEST_GAIN = 70.0, 8.0
 """Mean grey level up to which the average face's outline is brightened, and by how much at most: of less than that nothing can be seen."""
+
+
+LIFT = 12.0
+"""So many grey levels brighter, at most, is a new face in the dark than the old one was: else what is hardly seen would hardly change."""
 
 
 def gain_of(crop: Crop) -> float:
@@ -26,3 +30,8 @@ def gain_of(crop: Crop) -> float:
 def brightened(crop: Crop, gain: float) -> Crop:
     """The crop with every pixel so many times brighter."""
     return crop if gain == 1 else replace(crop, pixels=np.clip(np.rint(crop.pixels * np.float32(gain)), 0, 255).astype(np.uint8))
+
+
+def darkened(drawn: Floats, gain: float) -> Floats:
+    """What was drawn for a brightened crop as it belongs into the picture, a little brighter than what was there."""
+    return drawn if gain == 1 else np.asarray(drawn / np.float32(gain) + np.float32(LIFT * (1 - 1 / gain)), np.float32)

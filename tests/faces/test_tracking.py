@@ -196,6 +196,23 @@ def test_a_fast_head_is_not_lagged_behind() -> None:
     assert off(track, places).max() < 4
 
 
+@pytest.mark.parametrize("is_moving_up", [True, False])
+def test_a_face_that_leaves_the_picture_keeps_its_size(is_moving_up: bool) -> None:
+    """The detector squeezes a face into what is left of it; the track goes on beyond the edge."""
+    speed, start = ((0.0, -3.0), (100.0, 40.0)) if is_moving_up else ((-3.0, 0.0), (40.0, 70.0))
+    places = [(start[0] + speed[0] * n, start[1] + speed[1] * n) for n in range(21)]
+    squeezed = []
+    for x, y in places:
+        share = np.array([(SIDE + min(x, 0)) / SIDE, (SIDE + min(y, 0)) / SIDE])
+        corner = np.maximum((x, y), 0)
+        box = (*corner.tolist(), *(corner + share * SIDE).tolist())
+        squeezed.append([Face(box, (corner + share * LANDMARKS * SIDE).astype(np.float32), 0.9)])
+    (track,) = run([picture(p) for p in places], squeezed)
+    assert off(track, places).max() < 4
+    sizes = track.rows[:, 2:4] - track.rows[:, :2]
+    assert np.abs(sizes - SIDE).max() < 4
+
+
 def test_parts_of_a_face_are_no_faces() -> None:
     whole, ear, doubtful = face((100, 50), 0.8, 60), face((105, 70), 0.7, 18), face((115, 55), 0.5, 55)
     neighbour = face((165, 50), 0.7, 60)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import norfair
 import numpy as np
 from norfair.distances import Distance
 from numpy.typing import NDArray
 
-from masquerade.faces.geometry import are_one, is_part
+from masquerade.faces.geometry import are_one, is_part, shifted
 from masquerade.faces.motion import Cuts, Gray, follow
 from masquerade.faces.tracks import DETECTED, FILLED, OpenTrack, Track, filled, shared
 from masquerade.types import Face
@@ -42,6 +43,10 @@ NEAR = 0.9
 
 NOVELTY, SETTLED = 0.25, 10
 """A new track is taken for farther away than it is, by so much at first, until it has so many detections."""
+
+CUT, STILL_CUT, AGREES = 0.02, 0.1, 0.25
+"""A box that comes so near to the picture's edge is cut off by it, and stays so until it is farther away; the sides of a whole face's box
+that lie inside must be so near to those that were found. All in sides of the face."""
 
 SHADOW, PART = 0.3, 0.6
 """A doubtful face of which a surer one covers more than the first is none; a part of a larger face lies within it by more than the second."""
@@ -82,7 +87,7 @@ class FaceTracker:
         for track in self._open.values():
             if track.tail or track.is_lost:
                 self._follow_on(track, gray)
-        matched = self._match(faces)
+        matched = self._match(gray, faces)
         for track in self._open.values():
             if track.last_detected < self._frame and not track.tail and not track.is_lost:
                 self._follow_on(track, gray)
@@ -111,7 +116,7 @@ class FaceTracker:
         self._numbers: dict[int | None, int] = {}
         self._norfair.distance_function = _Nearness(self._open, self._numbers)
 
-    def _match(self, faces: Sequence[Face]) -> list[tuple[int, Face]]:
+    def _match(self, gray: Gray, faces: Sequence[Face]) -> list[tuple[int, Face]]:
         """Gives every face to a track, an old one or a new one."""
         detections = [norfair.Detection(face.landmarks.astype(np.float64), data=(self._frame, face)) for face in faces]
         self._norfair.update(detections)
@@ -127,9 +132,28 @@ class FaceTracker:
                 self._open[self._count] = OpenTrack(self._count, self._frame, self._room_before(face), face)
                 self._count += 1
             track = self._open[self._numbers[known.id]]
+            face = self._whole(track, face, gray)
             self._bridge(track, face)
             matched.append((track.number, face))
         return matched
+
+    def _whole(self, track: OpenTrack, face: Face, gray: Gray) -> Face:
+        """The face as it goes on beyond the picture's edge: detectors squeeze a face that is cut off into what is left of it."""
+        side, last = max(face.width, face.height), track.expected
+        height, width = gray.shape
+        was_cut = _to_edges(last, width, height) < -CUT * side
+        inside = _to_edges(face, width, height) > np.where(was_cut, STILL_CUT, CUT) * side
+        if inside.all() or not self._recent or not track.seen:
+            return face
+        there, found = follow(self._recent[-1], gray, last), np.array(face.box)
+        if there is not None and (np.abs(np.array(there.box) - found)[inside] < AGREES * side).all():
+            return replace(there, score=face.score)
+        if not was_cut.any():
+            return face
+        # It is known how large the whole face is: the sides that are seen say where.
+        moved_by = np.where(inside, found - last.box, 0)
+        sides_seen = np.maximum(inside[:2].astype(int) + inside[2:], 1)
+        return replace(shifted(last, *((moved_by[:2] + moved_by[2:]) / sides_seen).tolist()), score=face.score)
 
     def _bridge(self, track: OpenTrack, face: Face) -> None:
         """Lengthens a track to this frame, over the frames in which its face was not found."""
@@ -218,6 +242,11 @@ class _Nearness(Distance):
                     # Of two tracks at one place the one with the longer past is it.
                     distances[row, column] = apart / side + NOVELTY * max(0.0, 1 - track.detections / SETTLED)
         return distances
+
+
+def _to_edges(face: Face, width: int, height: int) -> NDArray[np.float64]:
+    """How far the sides of a face's box are from the picture's edges: left, top, right, bottom; negative beyond them."""
+    return np.array([face.box[0], face.box[1], width - face.box[2], height - face.box[3]])
 
 
 def without_shadows(faces: Sequence[Face]) -> list[Face]:
