@@ -16,8 +16,12 @@ from skimage.data import astronaut
 
 from masquerade.errors import MasqueradeError
 from masquerade.evaluation import clips
-from masquerade.evaluation.clips import Figures, Run, RunLog, Spread, compare, markdown, refuse_clashes, row_of, side_by_side, unsteadiness
+from masquerade.evaluation.clip_figures import Figures, Run, RunLog, Spread, compare
+from masquerade.evaluation.clip_frames import unsteadiness
+from masquerade.evaluation.clip_table import markdown, row_of
+from masquerade.evaluation.clips import refuse_clashes
 from masquerade.evaluation.recognisers import Detector, Embedding
+from masquerade.evaluation.side_by_side import side_by_side
 from masquerade.evaluation.thresholds import Thresholds
 from masquerade.media.videos import probe
 from masquerade.types import Action, Box, Face, FaceReport, Pixels
