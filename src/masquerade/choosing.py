@@ -19,13 +19,13 @@ from masquerade.masks import pasted_mask
 from masquerade.parts import Parts
 from masquerade.types import Crop, Floats, Identity
 
-ROUNDS, TRIED, SHORTLISTED = 16, 8, 3
+ROUNDS, TRIED, SHORTLISTED = 16, 8, 2
 """So many times so many identities are tried on the first of a person's looks, and so many of them on all."""
 
 FIRST_LOOKS = 2
 """How many looks those are."""
 
-BEST_LOOKS = 3
+BEST_LOOKS = 2
 """So many of the best portraits are tried on, beside the fair sample of all frames."""
 
 FRAME_ALLOWANCE = 0.02
@@ -107,7 +107,7 @@ class Chooser:
         gain = gain_of(crop)
         lit = brightened(crop, gain)
         reading = self._drawer.read(lit)
-        return None if reading is None else _Look(portrait, lit, gain, reading, self._audit.describe(portrait.pixels, portrait.face))
+        return None if reading is None else _Look(portrait, lit, gain, reading, self._audit.describe(portrait.pixels, portrait.face, again=False))
 
     def _judged(self, identities: list[Identity], looks: list[_Look], person: Floats | None, bound: float) -> list[tuple[float, Identity]]:
         """What speaks against each, between the mean and the worst of the looks; those who do worse than the others or the bound are given up."""
@@ -131,6 +131,6 @@ class Chooser:
         """How little a new face is fit to stand for its person in a look: likeness beyond what is safe, and what else speaks against it."""
         pixels = look.portrait.pixels.copy()
         lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask), look.crop.matrix, np.random.default_rng(0))
-        similarity = resemblance(self._audit, person, look.known, self._audit.describe(pixels, look.portrait.face))
+        similarity = resemblance(self._audit, person, look.known, self._audit.describe(pixels, look.portrait.face, again=False))
         beyond = (1.0 if similarity is None else similarity) - (self._audit.limit - CHOICE_MARGIN)
         return max(appraisal.burden, 0.0) + DANGER * max(beyond, 0.0)

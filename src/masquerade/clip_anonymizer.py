@@ -210,7 +210,8 @@ class ClipAnonymizer:
 
     def _similarity(self, original: Pixels, pixels: Pixels, face: Face, number: int) -> float | None:
         """How much what stands there now resembles the person; see `resemblance`."""
-        frame, there = self._audit.describe(original, face), self._audit.describe(pixels, face)
+        # At the same landmarks: of all ways to compare, this one agrees best with what others find in the whole frame.
+        frame, there = (self._audit.describe(picture, face, again=False) for picture in (original, pixels))
         return resemblance(self._audit, self._people[number].embedding, frame, there)
 
     def _obscured(self, pixels: Pixels, tracked: TrackedFace, reason: str) -> FaceReport:

@@ -21,7 +21,7 @@ thousand pairs; to give one person two faces is a smaller error than to give two
 PORTRAITS, APART_S = 8, 0.4
 """So many looks are kept of a track, and they lie so many seconds apart."""
 
-VIEWS, FIRST_APART_S = 8, 0.1
+VIEWS, FIRST_APART_S = 6, 0.1
 """So many views are kept of a track, evenly spread over it, and of a person; they lie so many seconds apart in the shortest tracks."""
 
 PORTRAIT_FACE_PX, PORTRAIT_MARGIN = 96, 0.6
