@@ -21,7 +21,7 @@ from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
 from masquerade.generation.superresolution import Detailed, SuperResolution
 from masquerade.masks import REPLACED, average_outline, own_face, replaced_mask
-from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
+from masquerade.regions import EARS, EYES, GLASSES, INNER, MOUTH, NECK, NOSE, SKIN
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
 ShapeSource = Literal["drawn", "own"]
@@ -198,7 +198,9 @@ def _toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats) -> Floats:
         return face
     lab = _lab(face)
     away = (skin - np.median(lab[skin_pixels], 0)) * TONED
-    inside = cv2.GaussianBlur(np.isin(parsing, REPLACED).astype(np.float32), (0, 0), 1.0)[..., None]
+    # Eyes and teeth are as white in dark skin as in light.
+    coloured = np.isin(parsing, REPLACED) & ~np.isin(parsing, (EYES, MOUTH))
+    inside = cv2.GaussianBlur(coloured.astype(np.float32), (0, 0), 1.0)[..., None]
     lab += inside * np.clip(away, -LARGEST_TONING, LARGEST_TONING).astype(np.float32)
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)
 
