@@ -12,6 +12,9 @@ from masquerade.types import Floats, Pixels
 SHARPENING, LARGEST_STEP = 0.6, 8.0
 """Strength of the unsharp mask for faces that are enlarged at least threefold, and the most grey levels that it adds: no halos at edges."""
 
+STRIPES, STRIPE_PX, LARGEST_GRAIN = 12, 24, 6.0
+"""Where a photo's grain is looked at, and the most grey levels of it that are added."""
+
 
 def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], rng: np.random.Generator, grain: float = 1.0) -> None:
     """Pastes a crop into the photo, in place, through a soft mask; no pixel changes where the mask is zero.
@@ -24,36 +27,52 @@ def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], 
         rng: draws the grain.
         grain: how strong it is, in shares of the photo's own; new noise in every frame of a clip flickers.
     """
-    size = face.shape[0]
-    x0, y0, x1, y1 = region_of(matrix, size, photo.shape[1], photo.shape[0])
-    moved = matrix.copy()
-    moved[:, 2] += matrix[:, :2] @ np.array([x0, y0], np.float64)
-    shape = (x1 - x0, y1 - y0)
+    x0, y0, x1, y1 = region_of(matrix, face.shape[0], photo.shape[1], photo.shape[0])
+    around = photo[y0:y1, x0:x1]
+    soft = np.asarray(cv2.warpAffine(mask, _moved(matrix, x0, y0), around.shape[1::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
+    rows, columns = np.flatnonzero(soft.any(1)), np.flatnonzero(soft.any(0))
+    if not len(rows):
+        return
+    left, top = int(columns[0]), int(rows[0])
+    inner = slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1)
+    below, blend = around[inner], soft[inner][..., None]
     enlargement = 1 / max(scale_of(matrix), 1e-6)
-    soft = np.asarray(cv2.warpAffine(mask, moved, shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
     if enlargement < 1:
         face = np.asarray(cv2.GaussianBlur(face, (0, 0), 0.45 * (1 / enlargement - 1) + 0.1), np.float32)
     if enlargement > 1.3:
         strength = SHARPENING * min(1.0, (enlargement - 1) / 2)
         face = face + np.clip(strength * (face - cv2.GaussianBlur(face, (0, 0), 0.5)), -LARGEST_STEP, LARGEST_STEP)
-    laid = cv2.warpAffine(face, moved, shape, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
-    below = photo[y0:y1, x0:x1]
+    to_face = _moved(matrix, x0 + left, y0 + top)
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    laid = np.asarray(cv2.warpAffine(face, to_face, below.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32)
     if enlargement > 1.3:
-        laid = laid + np.float32(grain) * _grain(below, soft, enlargement, rng)
-    blend = soft[..., None]
-    mixed = np.clip(np.rint(blend * laid + (1 - blend) * below), 0, 255).astype(np.uint8)
-    photo[y0:y1, x0:x1] = np.where(blend > 0, mixed, below)
+        laid += np.float32(grain * _grain(around, soft)) * _noise(below.shape[:2], enlargement, rng)
+    mixed = np.clip(np.rint(below + blend * (laid - below)), 0, 255).astype(np.uint8)
+    around[inner] = np.where(blend > 0, mixed, below)
 
 
-def _grain(below: Pixels, soft: Floats, enlargement: float, rng: np.random.Generator) -> Floats:
-    """Noise as strong as in the surroundings, where those are smooth; one value for all three colours."""
-    gray = cv2.cvtColor(below, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    rough = np.abs(gray - cv2.GaussianBlur(gray, (0, 0), 1.2))
-    outside = rough[soft == 0]
+def _moved(matrix: NDArray[np.float64], x: int, y: int) -> NDArray[np.float64]:
+    """The same matrix for the part of the photo that begins at x, y."""
+    return np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ np.array([x, y], np.float64)])
+
+
+def _grain(around: Pixels, soft: Floats) -> float:
+    """How grainy the surroundings are where they are smooth, in grey levels; seen in some stripes of them."""
+    starts = range(0, around.shape[0], max(1, around.shape[0] // STRIPES))
+    stripes = [(around[y : y + STRIPE_PX], soft[y : y + STRIPE_PX]) for y in starts]
+    outside = np.concatenate([_rough(pixels)[cover == 0] for pixels, cover in stripes])
     # The smoothest third: hair and edges are no grain.
-    level = 1.48 * float(np.median(np.sort(outside)[: max(1, len(outside) // 3)])) * 2 if outside.size > 100 else 0.0
-    noise: Floats = np.asarray(rng.standard_normal(gray.shape), np.float32)
+    return min(LARGEST_GRAIN, 2.97 * float(np.quantile(outside, 1 / 6))) if outside.size > 100 else 0.0
+
+
+def _rough(pixels: Pixels) -> Floats:
+    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return np.asarray(np.abs(gray - cv2.GaussianBlur(gray, (0, 0), 1.2)), np.float32)
+
+
+def _noise(shape: tuple[int, int], enlargement: float, rng: np.random.Generator) -> Floats:
+    """Height x width x 1: one value for all three colours."""
+    noise: Floats = rng.standard_normal(shape, np.float32)
     if enlargement > 2:
         noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.6), np.float32) * np.float32(2.0)
-    grain: Floats = (np.float32(min(level, 6.0)) * noise)[..., None]
-    return grain
+    return noise[..., None]
