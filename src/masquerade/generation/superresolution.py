@@ -17,8 +17,8 @@ from masquerade.weights import load_session
 FACTOR = 4
 """How many times wider and higher the answer is."""
 
-LEAST_ENLARGEMENT = 1.3
-"""Faces that are enlarged less when they are laid into the photo are sharp enough as they are."""
+LEAST_ENLARGEMENT = 0.8
+"""Faces that are shrunk by more when they are laid into the photo are sharp enough as they are."""
 
 
 @dataclass(frozen=True, eq=False)
