@@ -128,10 +128,23 @@ def test_a_thorough_look_also_asks_the_detector_about_the_whole_picture() -> Non
         return [replace(FACE, landmarks=SPOTS + np.float32([0, 8]))] if picture.shape == photo.shape else [seen_at(0, 0)]
 
     audit = Audit(ByColour(), lower_in_the_whole_picture, 0.3)
-    quick, thorough = audit.describe(photo, FACE), audit.describe(photo, FACE, thorough=True)
+    quick, thorough = audit.describe(photo, FACE), audit.describe(photo, FACE, whole_px=max(photo.shape))
     assert quick is not None and thorough is not None
     assert (len(quick), len(thorough)) == (2, 5)
     assert thorough[2] @ quick[0] == pytest.approx(0, abs=0.01)
+
+
+def test_a_part_of_a_large_photo_is_also_looked_at_as_small_as_tools_see_it() -> None:
+    photo = painted(RED, lower=GREEN)
+    shapes: list[tuple[int, ...]] = []
+
+    def remembers(picture: Pixels) -> list[Face]:
+        shapes.append(picture.shape[:2])
+        return []
+
+    Audit(ByColour(), remembers, 0.3).describe(photo, FACE, whole_px=2560)
+    height, width = photo.shape[:2]
+    assert {(height // 2, width // 2), (height // 4, width // 4)} <= set(shapes)
 
 
 def test_found_landmarks_come_back_in_the_photo_s_pixels() -> None:

@@ -14,8 +14,9 @@ from masquerade.faces.alignment import take_crop
 from masquerade.faces.geometry import centre, moved, roll_degrees
 from masquerade.types import Face, Floats, Pixels
 
-SEEN_PX = (60, 120, 240)
-"""Sizes in which somebody may see a face who shrinks the picture first. Landmarks of leaning heads differ much from one to the next."""
+WHOLE_PX = (640, 1280)
+"""Longest sides to which tools shrink a photo before they look for faces in the whole of it. Landmarks of leaning heads differ much from one
+size to the next, and with them what a recogniser sees."""
 
 Detector = Callable[[Pixels], list[Face]]
 
@@ -64,23 +65,24 @@ class Audit:
     def __init__(self, recognizer: Recognizer, detector: Detector, threshold: float, margin: float = MARGIN) -> None:
         self._recognizer, self._detector, self.limit = recognizer, detector, threshold - margin
 
-    def describe(self, photo: Pixels, face: Face, thorough: bool = False, again: bool = True) -> Floats | None:
+    def describe(self, photo: Pixels, face: Face, whole_px: int = 0, again: bool = True) -> Floats | None:
         """The person's vectors, for comparing several replacements with one original.
 
         Args:
             photo: RGB uint8, height x width x 3.
             face: where the face is, or was.
-            thorough: also at landmarks a little off, as other detectors find them.
+            whole_px: for a thorough look, the longest side of the whole photo, of which the pixels at hand may be a part: also at landmarks as
+                tools find them that shrink it, and a little off.
             again: also at the landmarks that the detector finds there now; without is three times as quick.
 
         Returns:
-            float32, one or two rows of unit vectors, two to five more if thorough; None where none can be computed.
+            float32, one or two rows of unit vectors, two to four more in a thorough look; None where none can be computed.
         """
         try:
             places = [face, *(self._found_again(photo, face, 90.0 * round(roll_degrees(face) / 90)) if again else ())]
-            if thorough:
+            if whole_px:
                 # Who looks at the whole picture, and does not set a lying face upright first, finds other landmarks.
-                scales = {min(1.0, size / max(face.width, face.height)) for size in SEEN_PX}
+                scales = {min(1.0, size / whole_px) for size in WHOLE_PX}
                 places += [place for scale in sorted(scales) for place in self._found_as_it_lies(photo, face, scale)]
                 places += [_off(face, factor, drop) for factor, drop in OFF]
             vectors = np.stack([self._recognizer.embed(photo, place) for place in places])

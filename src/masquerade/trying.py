@@ -92,7 +92,8 @@ class FaceTrial:
         factor = TRIED_PX / max(face.width, face.height)
         self._small, small_before = (p.smaller(factor) if factor < SHRUNK_FROM else p for p in (self._place, before))
         self._person = audit.describe(small_before.pixels, small_before.face)
-        self._person_closely = audit.describe(before.pixels, before.face, thorough=True)
+        self._whole_px = max(original.shape[:2])
+        self._person_closely = audit.describe(before.pixels, before.face, self._whole_px)
         self.seen = 0
 
     def round(self, search: Search, count: int) -> Passed | None:
@@ -113,7 +114,7 @@ class FaceTrial:
             if passed is None and tried.appraisal.passes and self._audit.passes(tried.similarity):
                 detailed = self._drawer.detailed(self._place.pixels, self._place.matrix, self._reading, tried.drawn)
                 region = self._laid(self._place, detailed, tried.identity)
-                closely = self._audit.likeness(self._person_closely, self._audit.describe(region, self._place.face, thorough=True))
+                closely = self._audit.likeness(self._person_closely, self._audit.describe(region, self._place.face, self._whole_px))
                 if closely is not None and self._audit.passes(closely):
                     passed = Passed(self._place.box, region, closely)
                 # What cannot be measured counts as the person.
