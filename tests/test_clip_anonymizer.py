@@ -10,13 +10,13 @@ import pytest
 from skimage.data import astronaut
 
 from drawers import Upright
-from masquerade.clip_anonymizer import ClipAnonymizer
+from masquerade.clip_anonymizer import FRESH_PICTURE, ClipAnonymizer
 from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.people import Person
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
 from masquerade.parts import Parts
-from masquerade.steadying import Motion
+from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 from masquerade.video import TrackedFace
 
@@ -188,3 +188,28 @@ def test_beyond_the_edge_a_face_is_as_it_was() -> None:
     clip.frame(np.concatenate([HEAD[60:], HEAD[:60]]), [up])
     assert np.abs(shown[1][:55].astype(int) - shown[0][:55]).mean() < 2
     assert np.abs(shown[1][65:].astype(int) - shown[0][65:]).mean() < 6
+
+
+def test_lips_and_eyes_are_where_they_open() -> None:
+    mouth, eyes = around(128, MOUTH, MOUTH_REACH), around(128, EYES, EYES_REACH)
+    corners = np.rint(TEMPLATE * 128).astype(int)
+    assert all(eyes[y, x] == 1 for x, y in corners[:2]) and all(mouth[y, x] == 1 for x, y in corners[3:])
+    assert mouth[corners[0][1], corners[0][0]] == eyes[corners[3][1], corners[3][0]] == 0
+    assert max(mouth.mean(), eyes.mean()) < 0.2
+
+
+def test_a_mouth_that_opens_is_drawn_afresh_and_the_rest_stays() -> None:
+    class Speaks(Flickers):
+        def measure(self, crop: Crop) -> tuple[Floats, Floats]:
+            shares, condition = super().measure(crop)
+            condition[3] = 0.1 * len(self.drawn)
+            return shares, condition
+
+    drawer = Speaks()
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), Sees(), drawer), seed=0)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    pixels = [clip.frame(HEAD, [tracked()])[0] for _ in range(2)]
+    mouth, cheek = ((round(0.7 * 128), 64), (round(0.5 * 128), 64))
+    change = drawer.drawn[1] - drawer.drawn[0]
+    assert abs(float(pixels[1][mouth].mean()) - drawer.drawn[1]) < 2
+    assert abs(float(pixels[1][cheek].mean()) - (drawer.drawn[0] + FRESH_PICTURE * change)) < 0.2 * abs(change) + 2

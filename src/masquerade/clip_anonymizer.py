@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from masquerade.appraisal import UNITS
 from masquerade.audit import Audit
 from masquerade.choosing import Chooser, resemblance
 from masquerade.enlarging import lay
@@ -21,7 +22,7 @@ from masquerade.masks import pasted_mask, share_inside
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
 from masquerade.parts import Parts
-from masquerade.steadying import Motion, blended
+from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around, blended
 from masquerade.types import Crop, Face, FaceReport, Floats, Identity, Pixels
 from masquerade.video import TrackedFace
 
@@ -36,14 +37,20 @@ before, moved along."""
 LEAN_SHARE = 0.3
 """The same in how far the crop is turned."""
 
-FRESH_PICTURE = 0.3
+FRESH_PICTURE = 0.2
 """The same in the new face, as long as the head keeps still: optical flow sees little of how a smooth cheek turns."""
 
-POSE = 3
-"""So many numbers of the condition say how the head is held."""
+POSE = slice(0, 3)
+"""The numbers of the condition that say how the head is held."""
 
-CONDITION_STEP = 0.06
+FEATURES = ((slice(3, 6), MOUTH, MOUTH_REACH), (slice(6, 8), EYES, EYES_REACH))
+"""Those that say how mouth and eyes are, and where these lie."""
+
+STEPS = 0.6 * UNITS
 """A number of the condition that changes by this much in one frame is taken as it is: the face moved."""
+
+TURNING = 0.5
+"""A head that turns by less than this share of a step keeps still."""
 
 GRAIN = 0.3
 """Share of the photo's grain in clips."""
@@ -178,12 +185,15 @@ class ClipAnonymizer:
         lit, last = brightened(crop, state.gain), state.last
         shares, condition = replacement.measure(lit)
         motion = None if last is None else Motion(crop.pixels, last.original)
-        fresh = 1.0
+        fresh = np.ones((crop.size, crop.size), np.float32)
         if last is not None and motion is not None:
             shares = blended(shares, motion.of_planes(last.shares), 1 - (1 - FRESH) * motion.trust)
-            moving = np.minimum(np.abs(condition - last.condition) / np.float32(CONDITION_STEP), 1)
+            moving = np.minimum(np.abs(condition - last.condition) / STEPS, 1)
             condition = blended(condition, last.condition, FRESH + (1 - FRESH) * moving)
-            fresh = FRESH_PICTURE + (1 - FRESH_PICTURE) * float(moving[:POSE].max()) ** 2
+            turning = max(0.0, float(moving[POSE].max()) - TURNING) / (1 - TURNING)
+            paces = [float(moving[numbers].max()) ** 2 * around(crop.size, *place) for numbers, *place in FEATURES]
+            pace = np.maximum(turning, np.max(paces, 0))
+            fresh = FRESH_PICTURE + (1 - FRESH_PICTURE) * pace
         reading = replacement.reading(lit, shares, condition) or self._reading_of_sure(lit, shares, condition, state)
         if reading is None:
             state.last = None
@@ -196,7 +206,7 @@ class ClipAnonymizer:
             reading = replace(reading, mask=mask)
         picture: Floats = replacement.draw(lit, reading, [state.identity], previous, self._temporal)[0]
         if previous is not None and motion is not None:
-            picture = blended(picture, previous[0], 1 - (1 - fresh) * (motion.trust * previous[1])[..., None])
+            picture = blended(picture, previous[0], 1 - ((1 - fresh) * motion.trust * previous[1])[..., None])
         state.last = _Drawn(crop.pixels, shares, condition, picture, reading.mask)
         return picture, reading.mask
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
 from masquerade.types import Floats, Pixels
+
+MOUTH, MOUTH_REACH = ((0.5, 0.7),), (0.16, 0.11)
+EYES, EYES_REACH = ((0.365, 0.41), (0.635, 0.41)), (0.1, 0.06)
+"""Middles and half axes of the areas that an opening mouth and a blink change, in shares of the crop's side."""
 
 UNLIKE = 6.0
 """Grey levels by which the original crops may differ, once the motion is undone: up to it the motion is trusted, from twice as much on not."""
@@ -44,3 +50,11 @@ class Motion:
 def blended(fresh: Floats, earlier: Floats, share: Floats) -> Floats:
     """`share` of the fresh, the rest of the earlier."""
     return np.asarray(share * fresh + (1 - share) * earlier, np.float32)
+
+
+@lru_cache
+def around(side: int, middles: tuple[tuple[float, float], ...], reach: tuple[float, float]) -> Floats:
+    """1 in the areas around these middles, falling to 0 beyond them, side x side."""
+    y, x = (np.mgrid[:side, :side] + 0.5) / side
+    away = np.min([np.hypot((x - middle[0]) / reach[0], (y - middle[1]) / reach[1]) for middle in middles], 0)
+    return np.asarray(np.clip(2 - away, 0, 1), np.float32)
