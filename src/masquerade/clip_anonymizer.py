@@ -16,7 +16,7 @@ from masquerade.exposure import brightened, darkened, gain_of
 from masquerade.faces.alignment import region_of
 from masquerade.faces.people import Person
 from masquerade.faces.recognition import THRESHOLD
-from masquerade.generation.replacement import Reading
+from masquerade.generation.replacement import ROLL, UPRIGHT, Reading
 from masquerade.limits import LEAST_INSIDE, SMALLEST_PX
 from masquerade.masks import pasted_mask, share_inside
 from masquerade.obscuring import Method as ObscuringMethod
@@ -35,7 +35,7 @@ FRESH = 0.35
 before, moved along."""
 
 LEAN_SHARE = 0.3
-"""The same in how far the crop is turned."""
+"""By so much of what its head leaned too far in the frame before a crop is turned on."""
 
 FRESH_PICTURE = 0.2
 """The same in the new face, as long as the head keeps still: optical flow sees little of how a smooth cheek turns."""
@@ -57,10 +57,6 @@ GRAIN = 0.3
 
 RETURNING = 0.03
 """A face that was obscured is drawn again only when it is so much less alike: at the limit it would go to and fro."""
-
-LEAST_INSIDE_KNOWN = 0.15
-"""Of a face that was seen before, so much must lie inside the picture."""
-
 LEAST_CHANGE = 5.5
 """A face that changes by less, in grey levels, is obscured: nobody would see that it was replaced."""
 
@@ -144,10 +140,13 @@ class ClipAnonymizer:
             return self._obscured(pixels, tracked, "too small")
         state = self._tracks.setdefault(tracked.track, _TrackState(self._identities[tracked.person]))
         assert self._parts.replacement is not None
-        state.lean += (LEAN_SHARE if state.last else 1.0) * (self._parts.replacement.lean(original, face) - state.lean)
+        if state.last is None:
+            state.lean = self._parts.replacement.lean(original, face)
+        else:
+            roll = float(state.last.condition[ROLL])
+            state.lean += LEAN_SHARE * float(np.sign(roll)) * max(abs(roll) - UPRIGHT, 0.0)
         crop = self._parts.replacement.crop(original, face, state.lean)
-        inside = share_inside(crop.inside)
-        if inside < (LEAST_INSIDE if state.last is None else LEAST_INSIDE_KNOWN):
+        if share_inside(crop.inside) < LEAST_INSIDE:
             return self._obscured(pixels, tracked, "mostly outside the picture")
         if state.last is not None:
             # Beyond the picture's edge the face is as it was when it was seen there.
@@ -160,8 +159,7 @@ class ClipAnonymizer:
         x0, y0, x1, y1 = region_of(crop.matrix, crop.size, pixels.shape[1], pixels.shape[0])
         before = pixels[y0:y1, x0:x1].copy()
         lay(pixels, darkened(drawn, state.gain), pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
-        # Of a face mostly beyond the picture's edge a recogniser sees the edge.
-        if inside >= LEAST_INSIDE and (state.frames % AUDITED_EVERY == 0 or state.failing or state.suspect):
+        if state.frames % AUDITED_EVERY == 0 or state.failing or state.suspect:
             self._judge(state, self._similarity(original, pixels, face, tracked.person))
         state.frames += 1
         is_changed = _change(original, pixels, face) >= LEAST_CHANGE
@@ -221,7 +219,7 @@ class ClipAnonymizer:
     def _similarity(self, original: Pixels, pixels: Pixels, face: Face, number: int) -> float | None:
         """How much what stands there now resembles the person; see `resemblance`."""
         # At the same landmarks: of all ways to compare, this one agrees best with what others find in the whole frame.
-        frame, there = (self._audit.describe(picture, face, again=False) for picture in (original, pixels))
+        frame, there = (self._audit.describe(picture, face) for picture in (original, pixels))
         return resemblance(self._audit, self._people[number].embedding, frame, there)
 
     def _obscured(self, pixels: Pixels, tracked: TrackedFace, reason: str) -> FaceReport:
