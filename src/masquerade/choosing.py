@@ -39,10 +39,10 @@ FRAME_ALLOWANCE = 0.02
 CHOICE_MARGIN = 0.16
 """On these looks a new face should stay so far below the audit's limit: in other frames it may look that much more like the person."""
 
-DANGER = 6.0
+DANGER = 10.0
 """How much every bit of likeness above that counts, beside what else speaks against an identity."""
 
-RESTLESS = 0.8
+RESTLESS = 0.6
 """How much it counts that a new face has more contrast than the person's, in shares of it: where brows, stubble and glasses are darker, every
 error of the motion shows, and the face flickers (of six faces for one clip: contrast 1.09 to 1.37, flicker 1.09 to 1.35, in this order)."""
 

@@ -57,6 +57,9 @@ GRAIN = 0.3
 
 RETURNING = 0.03
 """A face that was obscured is drawn again only when it is so much less alike: at the limit it would go to and fro."""
+FLAGRANT = 0.02
+"""By so much a single frame may resemble the person beyond the limit."""
+
 LEAST_CHANGE = 5.5
 """A face that changes by less, in grey levels, is obscured: nobody would see that it was replaced."""
 
@@ -170,11 +173,12 @@ class ClipAnonymizer:
         return FaceReport(face.box, "generated", "", similarity, 1)
 
     def _judge(self, state: _TrackState, now: float | None) -> None:
-        """Fails a track that resembles the person in more than a single frame: a recogniser's figures jump from one to the next."""
+        """Fails a track that resembles the person in more than a single frame, or in one without any doubt: a recogniser's figures jump."""
         state.suspect = not self._audit.passes(now)
         state.similarity = now if now is None or state.similarity is None else state.similarity + AUDIT_SHARE * (now - state.similarity)
         stricter = RETURNING if state.failing else 0.0
-        state.failing = state.similarity is None or not self._audit.passes(state.similarity + stricter)
+        flagrant = now is None or not self._audit.passes(now - FLAGRANT)
+        state.failing = flagrant or state.similarity is None or not self._audit.passes(state.similarity + stricter)
 
     def _drawn(self, crop: Crop, state: _TrackState) -> tuple[Floats | None, Floats | None]:
         """The new face of a frame and its mask, steadied by the frame before, moved to where the face is now."""
