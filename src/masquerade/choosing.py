@@ -23,7 +23,7 @@ from masquerade.types import Crop, Floats, Identity
 ROUNDS, TRIED, SHORTLISTED = 16, 8, 2
 """So many times so many identities are tried on the first of a person's looks, and so many of them on all."""
 
-PATIENCE, SMALL_PX, SMALL_ROUNDS = 8, 48, 3
+PATIENCE, SMALL_PX, SMALL_ROUNDS = 6, 48, 3
 """Nobody better in so many rounds: then the best so far is taken. Of faces that are never larger than so many pixels nobody sees much, and so
 many rounds do."""
 
@@ -46,7 +46,7 @@ RESTLESS = 0.6
 """How much it counts that a new face has more contrast than the person's, in shares of it: where brows, stubble and glasses are darker, every
 error of the motion shows, and the face flickers (of six faces for one clip: contrast 1.09 to 1.37, flicker 1.09 to 1.35, in this order)."""
 
-GOOD_ENOUGH = 0.25
+GOOD_ENOUGH = 0.33
 """An identity with a lower rank is taken at once."""
 
 
