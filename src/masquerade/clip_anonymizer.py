@@ -67,8 +67,8 @@ SAME_PLACE = 0.2
 """A face that is found in a crop is the crop's own when it lies so near to the middle, in shares of the crop's side."""
 
 AUDITED_EVERY, AUDIT_SHARE = 3, 0.5
-"""Every so many frames of a track the audit looks whether the person is gone, in every frame once they seem not to be; and how much one of
-its figures counts beside the earlier ones."""
+"""Every so many frames of a track the audit looks whether the person is gone, in every frame while that is in doubt; and how much one of its
+figures counts beside the earlier ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +162,7 @@ class ClipAnonymizer:
         x0, y0, x1, y1 = region_of(crop.matrix, crop.size, pixels.shape[1], pixels.shape[0])
         before = pixels[y0:y1, x0:x1].copy()
         lay(pixels, darkened(drawn, state.gain), pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
-        if state.frames % AUDITED_EVERY == 0 or state.failing or state.suspect:
+        if state.frames % AUDITED_EVERY == 0 or (state.suspect and not state.failing):
             self._judge(state, self._similarity(original, pixels, face, tracked.person))
         state.frames += 1
         is_changed = _change(original, pixels, face) >= LEAST_CHANGE
