@@ -37,6 +37,9 @@ UPRIGHT, STRAIGHTENED = 0.2, 4
 upright looks better still, but in clips of leaning heads SFace, whose landmarks lean as the detector's do, takes most strangers for the person.
 """
 
+AT_ONCE = 4
+"""So many faces are drawn at once: more take more memory and no less time."""
+
 GLASSES_SHARE = 0.008
 """Share of the crop that glasses must cover to count as worn: less are the parser's doubts, and put glasses on people without any."""
 TONED, LARGEST_TONING = 0.8, 20.0
@@ -74,7 +77,7 @@ class Replacement:
     def __init__(self, threads: int = 2, shape: ShapeSource = "drawn") -> None:
         self._segmentation, self._landmarks, self.bank = Segmentation(threads), Landmarks(threads), IdentityBank()
         self._shape, self._anonymization, self._harmonization = Shape(threads), Anonymization(threads), Harmonization(threads)
-        self._superresolution, self._source, self._threads = SuperResolution(threads), shape, threads
+        self._source, self._threads = shape, threads
 
     def lean(self, photo: Pixels, face: Face) -> float:
         """How far a face's crop must be turned, counter-clockwise in radians, so that the head in it stands nearly upright.
@@ -128,6 +131,11 @@ class Replacement:
         """Loaded with the first clip."""
         return TemporalHarmonization(self._threads) if TemporalHarmonization.shipped() else None
 
+    @cached_property
+    def _superresolution(self) -> SuperResolution:
+        """Loaded with the first photo: clips do without."""
+        return SuperResolution(self._threads)
+
     def draw(
         self,
         crop: Crop,
@@ -148,6 +156,9 @@ class Replacement:
         Returns:
             K x 128 x 128 x 3 float32 RGB in 0 to 255.
         """
+        if len(identities) > AT_ONCE:
+            parts = [identities[start : start + AT_ONCE] for start in range(0, len(identities), AT_ONCE)]
+            return np.concatenate([self.draw(crop, reading, part, previous, temporal) for part in parts])
         maps = self._maps(reading, identities)
         rough = self._anonymization(maps, np.stack([i.texture for i in identities]), reading.condition[8:10])
         if temporal and self._temporal is not None:
