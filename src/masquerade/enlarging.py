@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from masquerade.faces.alignment import region_of, scale_of
+from masquerade.faces.alignment import region_of, scale_of, within
 from masquerade.types import Floats, Pixels
 
 SHARPENING, LARGEST_STEP = 0.6, 8.0
@@ -29,7 +29,7 @@ def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], 
     """
     x0, y0, x1, y1 = region_of(matrix, face.shape[0], photo.shape[1], photo.shape[0])
     around = photo[y0:y1, x0:x1]
-    soft = np.asarray(cv2.warpAffine(mask, _moved(matrix, x0, y0), around.shape[1::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
+    soft = np.asarray(cv2.warpAffine(mask, within(matrix, x0, y0), around.shape[1::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP), np.float32)
     rows, columns = np.flatnonzero(soft.any(1)), np.flatnonzero(soft.any(0))
     if not len(rows):
         return
@@ -42,18 +42,13 @@ def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], 
     if enlargement > 1.3:
         strength = SHARPENING * min(1.0, (enlargement - 1) / 2)
         face = face + np.clip(strength * (face - cv2.GaussianBlur(face, (0, 0), 0.5)), -LARGEST_STEP, LARGEST_STEP)
-    to_face = _moved(matrix, x0 + left, y0 + top)
+    to_face = within(matrix, x0 + left, y0 + top)
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     laid = np.asarray(cv2.warpAffine(face, to_face, below.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32)
     if enlargement > 1.3:
         laid += np.float32(grain * _grain(around, soft)) * _noise(below.shape[:2], enlargement, rng)
     mixed = np.clip(np.rint(below + blend * (laid - below)), 0, 255).astype(np.uint8)
     around[inner] = np.where(blend > 0, mixed, below)
-
-
-def _moved(matrix: NDArray[np.float64], x: int, y: int) -> NDArray[np.float64]:
-    """The same matrix for the part of the photo that begins at x, y."""
-    return np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ np.array([x, y], np.float64)])
 
 
 def _grain(around: Pixels, soft: Floats) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from masquerade.appraisal import Appraisal, appraise
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
-from masquerade.faces.alignment import region_of
+from masquerade.faces.alignment import region_of, within
 from masquerade.faces.geometry import moved, shifted
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Search
@@ -136,8 +136,7 @@ class _Place:
         margin = int(AUDITED_MARGIN * max(face.width, face.height))
         self.box = x0, y0, x1, y1 = region_of(crop.matrix, crop.size, photo.shape[1], photo.shape[0], margin)
         self.pixels, self.face = photo[y0:y1, x0:x1], shifted(face, -x0, -y0)
-        self.matrix = crop.matrix.copy()
-        self.matrix[:, 2] += crop.matrix[:, :2] @ np.array([x0, y0], np.float64)
+        self.matrix = within(crop.matrix, x0, y0)
 
     def smaller(self, factor: float) -> _Place:
         """The same, shrunk."""

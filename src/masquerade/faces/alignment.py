@@ -56,6 +56,11 @@ def finer(matrix: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
     return factor * matrix + np.array([[0, 0, 1], [0, 0, 1]]) * (factor - 1) / 2
 
 
+def within(matrix: NDArray[np.float64], x: int, y: int) -> NDArray[np.float64]:
+    """The matrix to the same crop from the part of the photo that begins at x, y."""
+    return np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ np.array([x, y], np.float64)])
+
+
 def turned(matrix: NDArray[np.float64], degrees: float, size: int) -> NDArray[np.float64]:
     """The matrix to a crop that is turned about the middle of the face, counter-clockwise.
 
@@ -105,9 +110,7 @@ def take_crop(photo: Pixels, matrix: NDArray[np.float64], size: int) -> Crop:
 def _photo_near(photo: Pixels, matrix: NDArray[np.float64], size: int) -> tuple[Pixels, NDArray[np.float64]]:
     """The part of the photo that the crop touches, with the matrix for that part: keeps large photos cheap."""
     x0, y0, x1, y1 = region_of(matrix, size, photo.shape[1], photo.shape[0], margin=4)
-    moved = matrix.copy()
-    moved[:, 2] += matrix[:, :2] @ np.array([x0, y0], np.float64)
-    return photo[y0:y1, x0:x1], moved
+    return photo[y0:y1, x0:x1], within(matrix, x0, y0)
 
 
 def region_of(matrix: NDArray[np.float64], size: int, width: int, height: int, margin: int = 0) -> tuple[int, int, int, int]:

@@ -36,7 +36,7 @@ from masquerade.training.loop import (
     to_pixels,
     write_grid,
 )
-from masquerade.training.losses import FeatureLoss, attention, hinge_critic, hinge_generator, masked_l1, r1_penalty
+from masquerade.training.losses import FeatureLoss, attention, hinge_critic, judged, masked_l1, r1_penalty
 from masquerade.training.proxy import blurred, spoilt
 from masquerade.training.shape import drawn_anew, latents_of
 
@@ -161,13 +161,7 @@ def train(
         on = 1.0 if start else min(1.0, max(0.0, (step - 300) / 600))
         loss_critic = _teach(critic, critic_optimizer, batch.pictures[:own], fake[:own].detach(), half, preset, step) if on > 0 else 0.0
         l1 = masked_l1(fake[:own], batch.pictures[:own], batch.masks[:own] * attention(batch.planes[:own]))
-        critic.requires_grad_(False)
-        with autocast():
-            with torch.no_grad():
-                truth = feature_loss.features(batch.pictures[:own])
-            feature = feature_loss(fake[:own], truth)
-            adversarial = hinge_generator(critic(fake[:own], half)) if on > 0 else torch.zeros((), device=DEVICE)
-        critic.requires_grad_(True)
+        feature, adversarial = judged(feature_loss, critic, fake[:own], batch.pictures[:own], half, on > 0)
         light = _light(fake[own:], batch.masks[own:], batch.pictures[own:]) if strangers else 0.0
         detail = _detail(fake[own:], given[own:], batch.masks[own:]) if strangers else 0.0
         loss = preset.l1 * l1 + preset.feature * feature + on * preset.adversarial * adversarial + preset.light * light + preset.detail * detail

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from masquerade.networks.segmentation import Encoder
 from masquerade.regions import BROWS, EYES, GLASSES, LOWER_LIP, MOUTH, UPPER_LIP
+from masquerade.training.loop import autocast
 
 Verdicts = tuple[torch.Tensor, torch.Tensor]
 
@@ -37,6 +38,25 @@ class FeatureLoss(nn.Module):
         pairs = [(f.float(), t.float()) for f, t in zip(self.features(picture), truth, strict=True)]
         distances = [F.l1_loss(f, t) / t.abs().mean().clamp(min=1e-3) for f, t in pairs]
         return torch.stack(distances).mean()
+
+
+def judged(
+    feature_loss: FeatureLoss, critic: nn.Module, fake: torch.Tensor, true: torch.Tensor, planes: torch.Tensor, with_critic: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far made pictures are from the true ones in features, and what a critic says of them (zero without), which does not learn here.
+
+    Args:
+        fake, true: N x 3 x S x S in [-1, 1].
+        planes: what the critic sees beside the pictures.
+    """
+    critic.requires_grad_(False)
+    with autocast():
+        with torch.no_grad():
+            truth = feature_loss.features(true)
+        feature = feature_loss(fake, truth)
+        adversarial = hinge_generator(critic(fake, planes)) if with_critic else torch.zeros((), device=fake.device)
+    critic.requires_grad_(True)
+    return feature, adversarial
 
 
 def hinge_critic(real: Verdicts, fake: Verdicts) -> torch.Tensor:

@@ -22,6 +22,7 @@ from masquerade.networks.superresolution import FACTOR, SuperResolutionNet
 from masquerade.regions import INNER
 from masquerade.training.anonymization import Batch
 from masquerade.training.data import open_prepared
+from masquerade.training.harmonization import Preset as PhotoPreset
 from masquerade.training.harmonization import Rough, _teach
 from masquerade.training.loop import (
     DEVICE,
@@ -38,7 +39,7 @@ from masquerade.training.loop import (
     to_pixels,
     write_grid,
 )
-from masquerade.training.losses import FeatureLoss, attention, hinge_generator, masked_l1
+from masquerade.training.losses import FeatureLoss, attention, judged, masked_l1
 from masquerade.training.maps import one_hot, replaced_masks
 from masquerade.training.proxy import blurred
 
@@ -47,19 +48,13 @@ SMALLEST_FACE = 0.12
 
 
 @dataclass(frozen=True)
-class Preset:
+class Preset(PhotoPreset):
     """`soft`, `grainy`: shares of photos that are blurred or get noise before anything else; `through_generator`: share of the small faces
     that were drawn by AnonymizationNet and HarmonizationNet, mixed with the true ones."""
 
-    budget: Budget
-    rate: float = 3e-4
     critic_rate: float = 3e-4
-    l1: float = 4.0
-    same: float = 4.0
-    feature: float = 1.0
-    adversarial: float = 0.15
-    r1: float = 1.0
     r1_every: int = 16
+    same: float = 4.0
     soft: float = 0.35
     grainy: float = 0.3
     through_generator: float = 0.5
@@ -158,16 +153,10 @@ def train(
         fake = torch.lerp(large, detailed.float(), wide)
         half = F.avg_pool2d(wide, 2)
         on = 1.0 if start else min(1.0, max(0.0, (step - 300) / 600))
-        loss_critic = _teach(critic, critic_optimizer, large, fake.detach(), half, preset, step) if on > 0 else 0.0  # type: ignore[arg-type]
+        loss_critic = _teach(critic, critic_optimizer, large, fake.detach(), half, preset, step) if on > 0 else 0.0
         l1 = masked_l1(fake, large, wide * enlarged(attention(small.planes)))
         same = masked_l1(F.avg_pool2d(detailed.float(), FACTOR), given, masks)
-        critic.requires_grad_(False)
-        with autocast():
-            with torch.no_grad():
-                truth = feature_loss.features(large)
-            feature = feature_loss(fake, truth)
-            adversarial = hinge_generator(critic(fake, half)) if on > 0 else torch.zeros((), device=DEVICE)
-        critic.requires_grad_(True)
+        feature, adversarial = judged(feature_loss, critic, fake, large, half, on > 0)
         loss = preset.l1 * l1 + preset.same * same + preset.feature * feature + on * preset.adversarial * adversarial
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -27,7 +27,7 @@ from masquerade.training.data import open_prepared
 from masquerade.training.harmonization import Preset as PhotoPreset
 from masquerade.training.harmonization import Rough, _detail, _given, _light, _teach
 from masquerade.training.loop import DEVICE, Average, Budget, Losses, Run, autocast, flat_then_linear, on_device, set_rate, to_pixels, write_grid
-from masquerade.training.losses import FeatureLoss, attention, hinge_generator, masked_l1
+from masquerade.training.losses import FeatureLoss, attention, judged, masked_l1
 from masquerade.training.proxy import spoilt
 from masquerade.training.shape import GLASSES_SHARE, drawn_anew
 
@@ -189,13 +189,7 @@ def train(
         on = 1.0 if start else min(1.0, max(0.0, (step - 300) / 600))
         loss_critic = _teach(critic, critic_optimizer, now.pictures[:own], fake[:own].detach(), beside, preset, step) if on > 0 else 0.0
         l1 = masked_l1(fake[:own], now.pictures[:own], now.masks[:own] * attention(now.planes[:own]))
-        critic.requires_grad_(False)
-        with autocast():
-            with torch.no_grad():
-                truth = feature_loss.features(now.pictures[:own])
-            feature = feature_loss(fake[:own], truth)
-            adversarial = hinge_generator(critic(fake[:own], beside)) if on > 0 else torch.zeros((), device=DEVICE)
-        critic.requires_grad_(True)
+        feature, adversarial = judged(feature_loss, critic, fake[:own], now.pictures[:own], beside, on > 0)
         light = _light(fake[own:], now.masks[own:], now.pictures[own:]) if own < total else 0.0
         detail = _detail(fake[own:], given[own:], now.masks[own:]) if own < total else 0.0
         steady = _unsteadiness(fake, made_before, pairs, again, shown)
