@@ -42,11 +42,11 @@ CHOICE_MARGIN = 0.16
 DANGER = 10.0
 """How much every bit of likeness above that counts, beside what else speaks against an identity."""
 
-RESTLESS = 0.6
+RESTLESS = 1.0
 """How much it counts that a new face has more contrast than the person's, in shares of it: where brows, stubble and glasses are darker, every
 error of the motion shows, and the face flickers (of six faces for one clip: contrast 1.09 to 1.37, flicker 1.09 to 1.35, in this order)."""
 
-GOOD_ENOUGH = 0.33
+GOOD_ENOUGH = 0.45
 """An identity with a lower rank is taken at once."""
 
 
@@ -127,8 +127,9 @@ class Chooser:
         totals, worst, ranks = (np.zeros(len(identities)) for _ in range(3))
         left = np.arange(len(identities))
         for number, look in enumerate(looks, 1):
-            faces = self._drawer.draw(look.crop, look.reading, [identities[i] for i in left], None, self._temporal)
-            appraisals = appraise(self._parts, look.crop, look.reading, faces)
+            tried = [identities[i] for i in left]
+            faces = self._drawer.draw(look.crop, look.reading, tried, None, self._temporal)
+            appraisals = appraise(self._parts, look.crop, look.reading, faces, tried)
             costs = np.array([self._cost(look, face, appraisal, person) for face, appraisal in zip(faces, appraisals, strict=True)])
             totals[left] += costs
             worst[left] = np.maximum(worst[left], costs)
