@@ -140,7 +140,8 @@ def test_a_stranger_is_not_kept(tmp_path: Path) -> None:
 
 def test_a_face_seen_for_an_instant_is_obscured(tmp_path: Path) -> None:
     pictures = [picture(60) if n == 10 else picture(None) for n in range(20)]
-    result, _, rows = run(write(tmp_path / "in.mp4", pictures), tmp_path / "out.mp4")
+    result, painter, rows = run(write(tmp_path / "in.mp4", pictures), tmp_path / "out.mp4")
+    assert painter.people == []
     assert 10 in {r.frame for r in rows}
     assert {(r.action, r.reason) for r in rows} == {("obscured", "seen only for an instant")}
     assert result.actions["obscured: seen only for an instant"] == len(rows)

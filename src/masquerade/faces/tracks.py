@@ -36,6 +36,7 @@ class Track:
         first_detected: number of the frame of the first detection.
         last_detected: the same of the last one.
         is_instant: whether it was detected so seldom that it is to be obscured rather than replaced.
+        is_doubtful: whether it was seen so faintly, and missed so often in between, that it hardly is a face: it is to be obscured too.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Track:
     first_detected: int
     last_detected: int
     is_instant: bool
+    is_doubtful: bool = False
 
     @property
     def end(self) -> int:
@@ -111,7 +113,12 @@ class OpenTrack:
             self.detections += 1
             self.best, self.total = max(self.best, face.score), self.total + face.score
 
-    def closed(self, rate: float, is_instant: bool) -> Track:
+    @property
+    def certainty(self) -> float:
+        """Mean score from the first to the last detection, 0 to 1; a frame in which the face was missed counts as 0."""
+        return self.total / max(len(self.seen), 1)
+
+    def closed(self, rate: float, is_instant: bool, is_doubtful: bool) -> Track:
         """The whole track with its ends, steadied, at so many frames a second."""
         middle = np.array(self.rows, np.float32).reshape(-1, NUMBERS)
         entrance = self.entrance + [self.entrance[-1] if self.entrance else face_of(middle[0])] * (self.room - len(self.entrance))
@@ -123,7 +130,7 @@ class OpenTrack:
             if shared(face_of(raw[index]), face_of(rows[index])) < COVERED:
                 rows[index] = raw[index]
         first = self.first - len(entrance)
-        return Track(self.number, first, rows, seen, self.first, self.last_detected, is_instant)
+        return Track(self.number, first, rows, seen, self.first, self.last_detected, is_instant, is_doubtful)
 
 
 def filled(before: Face, after: Face, followed: Sequence[Face], missing: int) -> list[Face]:
