@@ -117,8 +117,8 @@ class Anonymizer:
         if reading.visible < LEAST_VISIBLE:
             return self._obscured(original, pixels, face, "mostly hidden", 0, rng)
         bank, around = self._replacement.bank, reading.around
-        search = Search(lambda: bank.draw(around, rng), rng, breeds=self._person_key is None)
         trial = FaceTrial(self._audit, self._parts, original, pixels, face, crop, reading, first=self._person_key is not None)
+        search = Search(lambda: bank.draw(around, rng), rng, trial.foresee, breeds=self._person_key is None)
         count = CANDIDATES
         for attempt in range(1, ROUNDS + 1):
             if attempt == FITTING_ROUNDS + 1:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.faces.second_opinion import LIMIT, WEIGHT
+from masquerade.generation.foresight import Foreseen
 from masquerade.generation.replacement import Reading
-from masquerade.masks import pasted_mask
+from masquerade.masks import laid_over
 from masquerade.parts import Parts
 from masquerade.regions import BROWS, EYES, GLASSES, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
 from masquerade.types import Crop, Floats, Identity, Pixels
@@ -73,8 +74,7 @@ class Appraisal:
 def appraise(parts: Parts, crop: Crop, reading: Reading, faces: Floats, identities: Sequence[Identity] | None = None) -> list[Appraisal]:
     """Looks at new faces, K x S x S x 3 float32 RGB in 0 to 255, in their crop; how clear they are is seen where their identities are told."""
     assert parts.replacement is not None
-    mask = pasted_mask(reading.mask)[..., None]
-    laid = np.clip(np.rint(mask * faces + (1 - mask) * crop.pixels), 0, 255).astype(np.uint8)
+    laid = laid_over(crop.pixels, faces, reading.mask)
     resemblances = np.zeros(len(faces)) if parts.second is None else parts.second(crop.pixels, laid)
     wanted = reading.condition[: len(UNITS)]
     disagreements = np.mean(np.abs(parts.replacement.conditions(laid) - wanted) / UNITS, 1)
@@ -82,6 +82,18 @@ def appraise(parts: Parts, crop: Crop, reading: Reading, faces: Floats, identiti
     roughness = [_roughness(face, skin) for face in laid]
     clear = parts.replacement.clarity(laid, reading, identities) if identities else [1.0] * len(laid)
     return [Appraisal(float(s), float(d), r, c) for s, d, r, c in zip(resemblances, disagreements, roughness, clear, strict=True)]
+
+
+def foreseen_burden(foreseen: Foreseen) -> Floats:
+    """What will speak against identities that were not drawn yet, as far as it can be foreseen, beside their likeness: to be compared only."""
+    return AGREEMENT * foreseen.disagreement + ROUGHNESS * foreseen.roughness - CLARITY * foreseen.clarity
+
+
+def contrast_of(face: Floats, mask: Floats) -> float:
+    """Mean slope of the brightness, in grey levels a pixel, of S x S x 3 RGB in 0 to 255 where the mask S x S is."""
+    brightness = cv2.GaussianBlur(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), (0, 0), 1.0)
+    slope = np.hypot(cv2.Sobel(brightness, cv2.CV_32F, 1, 0), cv2.Sobel(brightness, cv2.CV_32F, 0, 1)) / 8
+    return float((slope * mask).sum() / max(float(mask.sum()), 1.0))
 
 
 def _plain_skin(parsing: NDArray[np.uint8]) -> NDArray[np.bool_]:

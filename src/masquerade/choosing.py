@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
-from masquerade.appraisal import Appraisal, appraise
+from masquerade.appraisal import Appraisal, appraise, contrast_of, foreseen_burden
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.exposure import brightened, darkened, gain_of
@@ -15,20 +15,18 @@ from masquerade.faces.people import Person, Portrait
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Search
-from masquerade.limits import FITTING_ROUNDS
 from masquerade.masks import pasted_mask
 from masquerade.parts import Parts
 from masquerade.types import Crop, Floats, Identity
 
-ROUNDS, TRIED, SHORTLISTED = 16, 8, 2
-"""So many times so many identities are tried on the first of a person's looks, and so many of them on all."""
+ROUNDS, TRIED = 5, 8
+"""So many times so many identities are tried on the best of a person's looks."""
 
-PATIENCE, SMALL_PX, SMALL_ROUNDS = 6, 48, 3
-"""Nobody better in so many rounds: then the best so far is taken. Of faces that are never larger than so many pixels nobody sees much, and so
-many rounds do."""
+SMALL_PX, SMALL_ROUNDS = 48, 2
+"""Of faces that are never larger than so many pixels nobody sees much, and so many rounds do."""
 
-FIRST_LOOKS = 2
-"""How many looks those are."""
+SHORTLISTS = ((6, 3), (2, None))
+"""So many of the best go on to so many looks, then so many to all."""
 
 BEST_LOOKS = 2
 """So many of the best portraits are tried on, beside the fair sample of all frames."""
@@ -46,9 +44,6 @@ RESTLESS = 1.0
 """How much it counts that a new face has more contrast than the person's, in shares of it: where brows, stubble and glasses are darker, every
 error of the motion shows, and the face flickers (of six faces for one clip: contrast 1.09 to 1.37, flicker 1.09 to 1.35, in this order)."""
 
-GOOD_ENOUGH = 0.45
-"""An identity with a lower rank is taken at once."""
-
 
 @dataclass(frozen=True, eq=False)
 class _Look:
@@ -59,6 +54,19 @@ class _Look:
     gain: float
     reading: Reading
     known: Floats | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """An identity, and what spoke against it in the looks that it was tried on."""
+
+    identity: Identity
+    costs: list[float] = field(default_factory=list)
+
+    @property
+    def rank(self) -> float:
+        """Between the mean and the worst of the looks; the lowest is the best."""
+        return (float(np.mean(self.costs)) + max(self.costs)) / 2
 
 
 def resemblance(audit: Audit, mean: Floats | None, frame: Floats | None, there: Floats | None) -> float | None:
@@ -97,23 +105,30 @@ class Chooser:
         looks = [look for portrait in [*person.portraits[:BEST_LOOKS], *person.views] if (look := self._look(portrait)) is not None]
         if not looks:
             return self._drawer.bank.draw(Surroundings(None, 0.5), rng)
-        best: tuple[float, Identity] | None = None
-        around = looks[0].reading.around
-        search = Search(lambda: self._drawer.bank.draw(around, rng), rng)
         largest = max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)
-        better = 0
-        for attempt in range(ROUNDS if largest >= SMALL_PX else SMALL_ROUNDS):
-            if attempt == FITTING_ROUNDS:
-                around = replace(around, age=None)
-            judged = self._judged(search.propose(TRIED), looks, person.embedding, np.inf if best is None else best[0])
-            search.judge([(identity, cost) for cost, identity in judged])
-            least = min(judged, key=lambda entry: entry[0])
-            if best is None or least[0] < best[0]:
-                best, better = least, attempt
-            if best[0] < GOOD_ENOUGH or attempt - better >= PATIENCE:
-                break
-        assert best is not None
-        return best[1]
+        search = Search(lambda: self._drawer.bank.draw(looks[0].reading.around, rng), rng, self._foresee(person))
+        candidates: list[_Candidate] = []
+        for _ in range(ROUNDS if largest >= SMALL_PX else SMALL_ROUNDS):
+            tried = [_Candidate(identity) for identity in search.propose(TRIED)]
+            self._try_on(looks[:1], tried, person)
+            search.judge([(candidate.identity, candidate.rank) for candidate in tried])
+            candidates += tried
+        for count, depth in SHORTLISTS:
+            candidates = sorted(candidates, key=lambda candidate: candidate.rank)[:count]
+            self._try_on(looks[len(candidates[0].costs) : depth], candidates, person)
+        return min(candidates, key=lambda candidate: candidate.rank).identity
+
+    def _foresee(self, person: Person) -> Callable[[Sequence[Identity]], Floats] | None:
+        """What will speak against identities, as far as it can be told before they are drawn."""
+        foresight, known = self._parts.foresight, person.embedding
+        if foresight is None or known is None:
+            return None
+
+        def burden(identities: Sequence[Identity]) -> Floats:
+            foreseen = foresight(identities, known)
+            return DANGER * foreseen.likeness + foreseen_burden(foreseen) + RESTLESS * foreseen.contrast
+
+        return burden
 
     def _look(self, portrait: Portrait) -> _Look | None:
         crop = self._drawer.crop(portrait.pixels, portrait.face, self._drawer.lean(portrait.pixels, portrait.face))
@@ -122,37 +137,21 @@ class Chooser:
         reading = self._drawer.read(lit)
         return None if reading is None else _Look(portrait, lit, gain, reading, self._audit.describe(portrait.pixels, portrait.face))
 
-    def _judged(self, identities: list[Identity], looks: list[_Look], person: Floats | None, bound: float) -> list[tuple[float, Identity]]:
-        """What speaks against each, between the mean and the worst of the looks; those who do worse than the others or the bound are given up."""
-        totals, worst, ranks = (np.zeros(len(identities)) for _ in range(3))
-        left = np.arange(len(identities))
-        for number, look in enumerate(looks, 1):
-            tried = [identities[i] for i in left]
-            faces = self._drawer.draw(look.crop, look.reading, tried, None, self._temporal)
-            appraisals = appraise(self._parts, look.crop, look.reading, faces, tried)
-            costs = np.array([self._cost(look, face, appraisal, person) for face, appraisal in zip(faces, appraisals, strict=True)])
-            totals[left] += costs
-            worst[left] = np.maximum(worst[left], costs)
-            ranks[left] = (totals[left] / number + worst[left]) / 2
-            if number >= FIRST_LOOKS:
-                left = left[np.argsort(ranks[left], kind="stable")[:SHORTLISTED]]
-                left = left[ranks[left] < bound]
-            if not len(left):
-                break
-        return [(float(rank), identity) for rank, identity in zip(ranks, identities, strict=True)]
+    def _try_on(self, looks: Sequence[_Look], candidates: Sequence[_Candidate], person: Person) -> None:
+        """Adds to every candidate what speaks against it in each of the looks."""
+        identities = [candidate.identity for candidate in candidates]
+        for look in looks:
+            faces = self._drawer.draw(look.crop, look.reading, identities, None, self._temporal)
+            appraisals = appraise(self._parts, look.crop, look.reading, faces, identities)
+            for candidate, face, appraisal in zip(candidates, faces, appraisals, strict=True):
+                candidate.costs.append(self._cost(look, face, appraisal, person.embedding))
 
     def _cost(self, look: _Look, drawn: Floats, appraisal: Appraisal, person: Floats | None) -> float:
         """How little a new face is fit to stand for its person in a look: likeness beyond what is safe, and what else speaks against it."""
         pixels = look.portrait.pixels.copy()
         lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask), look.crop.matrix, np.random.default_rng(0))
-        similarity = resemblance(self._audit, person, look.known, self._audit.describe(pixels, look.portrait.face))
+        there = self._audit.describe(pixels, look.portrait.face, again=False)
+        similarity = resemblance(self._audit, person, look.known, there)
         beyond = (1.0 if similarity is None else similarity) - (self._audit.limit - CHOICE_MARGIN)
-        restless = _contrast(drawn, look.reading.mask) / max(_contrast(look.crop.pixels.astype(np.float32), look.reading.mask), 1e-3) - 1
+        restless = contrast_of(drawn, look.reading.mask) / max(contrast_of(look.crop.pixels.astype(np.float32), look.reading.mask), 1e-3) - 1
         return max(appraisal.burden, 0.0) + DANGER * max(beyond, 0.0) + RESTLESS * max(restless, 0.0)
-
-
-def _contrast(face: Floats, mask: Floats) -> float:
-    """Mean slope of the brightness, in grey levels a pixel, of S x S x 3 RGB in 0 to 255 where the mask S x S is."""
-    brightness = cv2.GaussianBlur(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), (0, 0), 1.0)
-    slope = np.hypot(cv2.Sobel(brightness, cv2.CV_32F, 1, 0), cv2.Sobel(brightness, cv2.CV_32F, 0, 1)) / 8
-    return float((slope * mask).sum() / max(float(mask.sum()), 1.0))

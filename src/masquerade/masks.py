@@ -105,6 +105,12 @@ def pasted_mask(mask: Floats) -> Floats:
     return np.asarray(np.clip((mask - PASTED_FROM) / (1 - PASTED_FROM), 0, 1), np.float32)
 
 
+def laid_over(crop: Pixels, faces: Floats, mask: Floats) -> Pixels:
+    """New faces, (K x) S x S x 3 float32 RGB in 0 to 255, pasted over a crop where the mask of `replaced_mask` lies; uint8 of the same shape."""
+    cover = pasted_mask(mask)[..., None]
+    return np.clip(np.rint(cover * faces + (1 - cover) * crop), 0, 255).astype(np.uint8)
+
+
 SNAP_REACH, SNAP_EDGE = 0.024, 0.02
 """How far edges are looked for, in shares of the crop's side, and how strong they must be: standard deviation of the brightness, 0 to 1."""
 

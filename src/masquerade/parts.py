@@ -13,6 +13,7 @@ from masquerade.audit import Detector, Recognizer
 from masquerade.faces.detection import FaceDetector, YuNet
 from masquerade.faces.recognition import SFace
 from masquerade.faces.second_opinion import SecondOpinion
+from masquerade.generation.foresight import Foresight
 from masquerade.generation.identity import IdentityBank
 from masquerade.generation.replacement import Reading, Replacement, ShapeSource
 from masquerade.generation.superresolution import Detailed
@@ -29,6 +30,7 @@ class Parts:
         recognizer: describes people, for the audit and for keys.
         replacement: draws new faces; None where every face is obscured.
         second: beside the recognizer, how much new faces resemble the person; None does without.
+        foresight: which identities are worth drawing; None draws all.
     """
 
     detector: Detector
@@ -36,6 +38,7 @@ class Parts:
     recognizer: Recognizer
     replacement: FaceDrawer | None
     second: Resemblance | None = None
+    foresight: Foresight | None = None
 
     @classmethod
     def shipped(cls, threads: int, shape: ShapeSource, with_networks: bool) -> Parts:
@@ -46,7 +49,7 @@ class Parts:
         """
         if not with_networks:
             return cls(FaceDetector(threads), YuNet(0.6), SFace(), None)
-        return cls(FaceDetector(threads), YuNet(0.6), SFace(), Replacement(threads, shape), SecondOpinion(threads))
+        return cls(FaceDetector(threads), YuNet(0.6), SFace(), Replacement(threads, shape), SecondOpinion(threads), Foresight())
 
 
 class Resemblance(Protocol):

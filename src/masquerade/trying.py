@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from masquerade.appraisal import Appraisal, appraise
+from masquerade.appraisal import Appraisal, appraise, foreseen_burden
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.faces.alignment import region_of, within
@@ -95,6 +96,19 @@ class FaceTrial:
         self._whole_px = max(original.shape[:2])
         self._person_closely = audit.describe(before.pixels, before.face, self._whole_px)
         self.seen = 0
+
+    @property
+    def foresee(self) -> Callable[[Sequence[Identity]], Floats] | None:
+        """What will speak against identities, as far as it can be told before they are drawn; None where nothing can."""
+        foresight, person = self._parts.foresight, self._person
+        if foresight is None or person is None:
+            return None
+
+        def burden(identities: Sequence[Identity]) -> Floats:
+            foreseen = foresight(identities, person[0])
+            return foreseen.likeness + foreseen_burden(foreseen)
+
+        return burden
 
     def round(self, search: Search, count: int) -> Passed | None:
         """Tries so many identities; what passes a first look is laid in at full size and looked at more closely. None where nobody passes."""

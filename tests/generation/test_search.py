@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from masquerade.generation.search import DRAWN_ROUNDS, Search
-from masquerade.types import Identity
+from masquerade.types import Floats, Identity
 
 COUNT = 4
 
@@ -21,7 +23,7 @@ def likeness(identity: Identity) -> float:
 
 def least_alike(seed: int, rounds: int, breeds: bool) -> float:
     rng = np.random.default_rng(seed)
-    search, least = Search(lambda: stranger(rng), rng, breeds), np.inf
+    search, least = Search(lambda: stranger(rng), rng, breeds=breeds), np.inf
     for _ in range(rounds):
         proposed = search.propose(COUNT)
         assert len(proposed) == COUNT
@@ -78,3 +80,25 @@ def test_the_same_chance_gives_the_same_people() -> None:
         assert [i.seed for i in a] == [i.seed for i in b]
         for search, proposed in ((first, a), (second, b)):
             search.judge([(identity, likeness(identity)) for identity in proposed])
+
+
+def test_the_most_promising_are_tried() -> None:
+    """Foresight that sees half of what matters finds better ones than none."""
+    rng = np.random.default_rng(0)
+
+    def foresee(identities: Sequence[Identity]) -> Floats:
+        return np.array([i.shape[0] for i in identities], np.float32)
+
+    seen, blind = (Search(lambda: stranger(rng), rng, f).propose(COUNT) for f in (foresee, None))
+    assert len(seen) == len(blind) == COUNT
+    assert np.mean(list(map(likeness, seen))) < np.mean(list(map(likeness, blind))) - 1
+    assert list(foresee(seen)) == sorted(foresee(seen))
+
+
+def test_who_is_tried_for_a_key_does_not_depend_on_what_is_foreseen() -> None:
+    def seeds(sign: float) -> list[int]:
+        rng = np.random.default_rng(0)
+        search = Search(lambda: stranger(rng), rng, lambda identities: np.array([sign * i.seed for i in identities], np.float32), breeds=False)
+        return [i.seed for i in search.propose(COUNT)]
+
+    assert seeds(1) == seeds(-1)

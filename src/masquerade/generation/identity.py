@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -79,6 +80,7 @@ class IdentityBank:
         self._shape, self._texture = arrays["shape"].astype(np.float32), arrays["texture"].astype(np.float32)
         self._skin, self._female, self._age = arrays["skin"].astype(np.float32), arrays["female"] == 1, arrays["age"].astype(np.float32)
         self._around = {name: arrays[name].astype(np.float32) for name in ("around_mean", "around_scale", "sex_weight", "age_weight")}
+        self._fitting = lru_cache(maxsize=4)(self._fit)
 
     def __len__(self) -> int:
         return len(self._shape)
@@ -103,6 +105,13 @@ class IdentityBank:
         seed = int(rng.integers(2**63))
         own = np.random.default_rng(seed)
         female = around.female > 0.5 if abs(around.female - 0.5) > SURE - 0.5 else bool(own.random() < 0.5)
+        shapes, textures = self._fitting(around, female)
+        rank_of_shape, rank_of_texture = own.random((2, len(self)))
+        shape, texture = shapes[rank_of_shape[shapes].argmin()], textures[rank_of_texture[textures].argmin()]
+        return Identity(self._shape[shape], self._texture[texture], seed)
+
+    def _fit(self, around: Surroundings, female: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Who fits the surroundings: places in the bank of those whose shape does, and of those whose texture does."""
         people = np.flatnonzero(self._female == female)
         away = np.zeros(len(people), np.float32)
         if around.age is not None:
@@ -112,9 +121,7 @@ class IdentityBank:
             # Light differs between photos more than skin does: lightness counts half.
             away += np.linalg.norm((self._skin[people] - around.skin) * np.array([0.5, 1, 1], np.float32), axis=1) / SKIN_UNIT
         textures = people[np.argsort(away, kind="stable")[:NEAREST]] if away.any() else people
-        rank_of_shape, rank_of_texture = own.random((2, len(self)))
-        shape, texture = shapes[rank_of_shape[shapes].argmin()], textures[rank_of_texture[textures].argmin()]
-        return Identity(self._shape[shape], self._texture[texture], seed)
+        return shapes, textures
 
 
 def keyed_seed(key: bytes, message: bytes) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from masquerade.types import Identity
+from masquerade.types import Floats, Identity
 
 DRAWN_ROUNDS = 2
 """So many rounds everybody comes from the bank; later only every other one."""
@@ -14,6 +14,9 @@ DRAWN_ROUNDS = 2
 PARENTS = 5
 """Children have their shape and their texture's regions from so many of the least alike."""
 
+
+AHEAD = 32
+"""For each identity that is tried so many are drawn from the bank or bred, and the most promising taken, where that can be foreseen."""
 
 NEW = 0.2
 """Chance that a child has its shape, or a region's texture, from a newcomer: else all children of the same parents soon look the same."""
@@ -28,19 +31,34 @@ class Search:
     Args:
         draw: one identity from the bank.
         rng: the source of all chance.
-        breeds: False draws every one, so that what comes in which place does not depend on the photo, as keys need it.
+        foresee: what will speak against identities that nobody has drawn yet, K numbers; None tries whoever comes.
+        breeds: False takes everybody from the bank as they come, so that who is tried in which place does not depend on the photo, as keys need it.
     """
 
-    def __init__(self, draw: Callable[[], Identity], rng: np.random.Generator, breeds: bool = True) -> None:
+    def __init__(
+        self,
+        draw: Callable[[], Identity],
+        rng: np.random.Generator,
+        foresee: Callable[[Sequence[Identity]], Floats] | None = None,
+        breeds: bool = True,
+    ) -> None:
         self.draw = draw
-        self._rng, self._breeds, self._round = rng, breeds, 0
+        self._rng, self._foresee, self._breeds, self._round = rng, foresee if breeds else None, breeds, 0
         self._judged: list[tuple[Identity, float]] = []
 
     def propose(self, count: int) -> list[Identity]:
-        """Identities that are to be tried next."""
+        """Identities that are to be tried next, the most promising first."""
         bred = count // 2 if self._breeds and self._round >= DRAWN_ROUNDS and len(self._judged) >= PARENTS else 0
         self._round += 1
-        return [self._child() for _ in range(bred)] + [self.draw() for _ in range(count - bred)]
+        if self._foresee is None:
+            return [self._child() for _ in range(bred)] + [self.draw() for _ in range(count - bred)]
+        children, drawn = [self._child() for _ in range(AHEAD * bred)], [self.draw() for _ in range(AHEAD * (count - bred))]
+        return self._promising(children, bred) + self._promising(drawn, count - bred)
+
+    def _promising(self, identities: list[Identity], count: int) -> list[Identity]:
+        if not identities or self._foresee is None:
+            return []
+        return [identities[i] for i in np.argsort(self._foresee(identities), kind="stable")[:count]]
 
     def judge(self, tried: Sequence[tuple[Identity, float]]) -> None:
         """Says how much those who were tried resemble the person: cosine similarities."""

@@ -159,9 +159,9 @@ def main(argv: list[str]) -> int:
     from masquerade.weights import FOLDER, write_checksums
 
     parser = argparse.ArgumentParser(prog="masquerade export", description="Turns trained networks into the ONNX files that masquerade ships.")
-    parser.add_argument("task", nargs="+", choices=[*TASKS, "identities"])
+    parser.add_argument("task", nargs="+", choices=[*TASKS, "identities", "foresight"])
     parser.add_argument("--runs", type=Path, required=True, help="folder that holds a run's folder for each task")
-    parser.add_argument("--data", type=Path, help="prepared data, for the bank of identities")
+    parser.add_argument("--data", type=Path, help="prepared data, for identities and foresight")
     parser.add_argument("--weights", type=Path, default=FOLDER)
     parser.add_argument("--checkpoints", type=Path, help="also write here what later runs can --start from")
     args = parser.parse_args(argv)
@@ -170,6 +170,10 @@ def main(argv: list[str]) -> int:
             from masquerade.training.bank import write_bank
 
             print(write_bank(args.runs, args.data, args.weights))
+        elif name == "foresight":
+            from masquerade.training.foresight import write_foresight
+
+            print(write_foresight(args.data, args.weights))
         else:
             if args.checkpoints:
                 save_networks(args.runs / name / CHECKPOINT, args.checkpoints / f"{name}.pt")
