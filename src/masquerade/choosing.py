@@ -25,7 +25,7 @@ ROUNDS, TRIED = 5, 8
 SMALL_PX, SMALL_ROUNDS = 48, 2
 """Of faces that are never larger than so many pixels nobody sees much, and so many rounds do."""
 
-SHORTLISTS = ((6, 3), (2, None))
+SHORTLISTS = ((8, 3), (4, None))
 """So many of the best go on to so many looks, then so many to all."""
 
 BEST_LOOKS = 2
@@ -34,7 +34,7 @@ BEST_LOOKS = 2
 FRAME_ALLOWANCE = 0.02
 """How much more alike a frame may be to the original frame, which shares its pose, light and blur, than to the mean of the portraits."""
 
-CHOICE_MARGIN = 0.16
+CHOICE_MARGIN = 0.22
 """On these looks a new face should stay so far below the audit's limit: in other frames it may look that much more like the person."""
 
 DANGER = 10.0
@@ -110,12 +110,12 @@ class Chooser:
         candidates: list[_Candidate] = []
         for _ in range(ROUNDS if largest >= SMALL_PX else SMALL_ROUNDS):
             tried = [_Candidate(identity) for identity in search.propose(TRIED)]
-            self._try_on(looks[:1], tried, person)
+            self._try_on(looks[:1], tried, person, closely=False)
             search.judge([(candidate.identity, candidate.rank) for candidate in tried])
             candidates += tried
         for count, depth in SHORTLISTS:
             candidates = sorted(candidates, key=lambda candidate: candidate.rank)[:count]
-            self._try_on(looks[len(candidates[0].costs) : depth], candidates, person)
+            self._try_on(looks[len(candidates[0].costs) : depth], candidates, person, closely=True)
         return min(candidates, key=lambda candidate: candidate.rank).identity
 
     def _foresee(self, person: Person) -> Callable[[Sequence[Identity]], Floats] | None:
@@ -137,21 +137,20 @@ class Chooser:
         reading = self._drawer.read(lit)
         return None if reading is None else _Look(portrait, lit, gain, reading, self._audit.describe(portrait.pixels, portrait.face))
 
-    def _try_on(self, looks: Sequence[_Look], candidates: Sequence[_Candidate], person: Person) -> None:
-        """Adds to every candidate what speaks against it in each of the looks."""
+    def _try_on(self, looks: Sequence[_Look], candidates: Sequence[_Candidate], person: Person, closely: bool) -> None:
+        """Adds to every candidate what speaks against it in each of the looks; a closer look also compares at landmarks found anew."""
         identities = [candidate.identity for candidate in candidates]
         for look in looks:
             faces = self._drawer.draw(look.crop, look.reading, identities, None, self._temporal)
             appraisals = appraise(self._parts, look.crop, look.reading, faces, identities)
             for candidate, face, appraisal in zip(candidates, faces, appraisals, strict=True):
-                candidate.costs.append(self._cost(look, face, appraisal, person.embedding))
+                candidate.costs.append(self._cost(look, face, appraisal, person.embedding, closely))
 
-    def _cost(self, look: _Look, drawn: Floats, appraisal: Appraisal, person: Floats | None) -> float:
+    def _cost(self, look: _Look, drawn: Floats, appraisal: Appraisal, person: Floats | None, closely: bool) -> float:
         """How little a new face is fit to stand for its person in a look: likeness beyond what is safe, and what else speaks against it."""
         pixels = look.portrait.pixels.copy()
         lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask), look.crop.matrix, np.random.default_rng(0))
-        there = self._audit.describe(pixels, look.portrait.face, again=False)
-        similarity = resemblance(self._audit, person, look.known, there)
+        similarity = resemblance(self._audit, person, look.known, self._audit.describe(pixels, look.portrait.face, again=closely))
         beyond = (1.0 if similarity is None else similarity) - (self._audit.limit - CHOICE_MARGIN)
         restless = contrast_of(drawn, look.reading.mask) / max(contrast_of(look.crop.pixels.astype(np.float32), look.reading.mask), 1e-3) - 1
         return max(appraisal.burden, 0.0) + DANGER * max(beyond, 0.0) + RESTLESS * max(restless, 0.0)

@@ -69,6 +69,14 @@ def test_rank1_counts_probes_nearest_to_their_own() -> None:
     assert metrics.rank1_rate(gallery[[1, 0, 2, 3]], gallery) == 0.5
 
 
+def test_who_sorts_a_gallery_by_a_new_face_finds_its_person_first_last_or_anywhere() -> None:
+    gallery = np.arange(5.0)[:, None]
+    assert metrics.farther_share(gallery, gallery) == 1
+    assert metrics.farther_share(gallery[::-1][:2] + 10, gallery[:2]) == 0.5
+    assert metrics.farther_share(np.array([[9.0], [-9.0]]), np.array([[0.0], [1.0]])) == 0
+    assert metrics.farther_share(gallery[:1], gallery[:1]) is None
+
+
 def test_distances() -> None:
     a, b = np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 0.0]])
     assert metrics.distances_between(a, b) == pytest.approx(np.array([[0.0], [5.0]]))

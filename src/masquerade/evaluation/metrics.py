@@ -77,6 +77,18 @@ def rank1_rate(probes: NDArray[np.floating], gallery: NDArray[np.floating]) -> f
     return float((nearest == np.arange(len(probes))).mean())
 
 
+def farther_share(probes: NDArray[np.floating], gallery: NDArray[np.floating]) -> float | None:
+    """What a probe tells of its person to somebody who sorts a gallery by it: the share of the others that are farther from it than its own.
+
+    Row i of both is one person. 0.5, half of the others, tells nothing; 1 is the person found at rank 1; near 0 tells as much as near 1, as
+    avoided people come last. None where there are no others.
+    """
+    if len(probes) < 2:
+        return None
+    distances = distances_between(probes, gallery)
+    return float((distances > np.diag(distances)[:, None]).sum(1).mean() / (len(probes) - 1))
+
+
 def distances_between(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float32]:
     """Euclidean distances of the rows of two matrices, N x D and M x D: N x M."""
     squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T

@@ -47,6 +47,8 @@ LINES = (
     Line("dlib_accept", "still verified as the person, dlib", "≤ 2%", "{:.2%}"),
     Line("sface_rank1", "found among the originals at rank 1, SFace", "", "{:.2%}", "rank1_chance"),
     Line("dlib_rank1", "found among the originals at rank 1, dlib", "", "{:.2%}", "rank1_chance"),
+    Line("sface_farther", "originals that are less like a new face than its own, SFace; 50% tells nothing", "", "{:.0%}"),
+    Line("dlib_farther", "originals that are less like a new face than its own, dlib; 50% tells nothing", "", "{:.0%}"),
     Line("alike", "likeness between new faces of different photos, SFace's cosine", "≤ 0.15 more", beside="alike_originals"),
     Line("skin_median", "distance of the skin's colour, CIE76, median", "≤ 12", "{:.1f}"),
     Line("skin_dark", "the same for the darkest third", "≤ 12", "{:.1f}"),

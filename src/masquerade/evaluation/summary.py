@@ -12,7 +12,7 @@ from masquerade.errors import MasqueradeError
 from masquerade.evaluation.features import likeness
 from masquerade.evaluation.measuring import SMALLEST_PX, Figures, MeasuredFace, Measurement
 from masquerade.evaluation.mesh import Expression
-from masquerade.evaluation.metrics import correlation, degrees_apart, likeness_between, rank1_rate, thirds
+from masquerade.evaluation.metrics import correlation, degrees_apart, farther_share, likeness_between, rank1_rate, thirds
 from masquerade.evaluation.thresholds import Thresholds
 
 UNCHANGED_LEVELS = 4
@@ -88,6 +88,8 @@ def _recognised(measured: Measurement) -> Summary:
         "sface_rank1": rank1_rate(sface[1], sface[0]),
         "dlib_rank1": rank1_rate(dlib[1], dlib[0]),
         "rank1_chance": 1 / len(vectors),
+        "sface_farther": farther_share(sface[1], sface[0]),
+        "dlib_farther": farther_share(dlib[1], dlib[0]),
         "alike": likeness_between(sface[1], photos),
         "alike_originals": likeness_between(sface[0], photos),
     }
