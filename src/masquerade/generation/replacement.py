@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,13 +14,14 @@ from masquerade.faces.alignment import canonical_matrix, take_crop, turned
 from masquerade.faces.landmarks import Landmarks, condition_of
 from masquerade.generation.anonymization import Anonymization
 from masquerade.generation.clarity import clarity
+from masquerade.generation.colours import gray, is_gray, lab_of, toned
 from masquerade.generation.harmonization import Harmonization, TemporalHarmonization
 from masquerade.generation.identity import IdentityBank, Surroundings
 from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
 from masquerade.generation.superresolution import Detailed, SuperResolution
-from masquerade.masks import REPLACED, average_outline, own_face, replaced_mask
-from masquerade.regions import EARS, EYES, GLASSES, INNER, MOUTH, NECK, NOSE, SKIN
+from masquerade.masks import average_outline, own_face, replaced_mask
+from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
 ShapeSource = Literal["drawn", "own"]
@@ -42,11 +42,6 @@ AT_ONCE = 4
 
 GLASSES_SHARE = 0.008
 """Share of the crop that glasses must cover to count as worn: less are the parser's doubts, and put glasses on people without any."""
-TONED, LARGEST_TONING = 0.8, 20.0
-"""Share of the remaining difference in skin colour that is taken away, and its limit in CIELAB units."""
-
-GRAY_SPREAD = 3.0
-"""Mean difference of a pixel's largest and smallest colour, in grey levels, below which a photo is black and white."""
 
 SMALLEST_FACE_SHARE = 0.06
 """A crop of which the parser calls less than this share a face shows none that could be replaced."""
@@ -167,8 +162,8 @@ class Replacement:
             faces = self._harmonization(crop.pixels, rough, reading.mask, maps)
         skin = reading.around.skin
         if skin is not None:
-            faces = np.stack([_toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
-        return _gray(faces) if _is_gray(crop.pixels[reading.mask == 0]) else faces
+            faces = np.stack([toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
+        return gray(faces) if is_gray(crop.pixels[reading.mask == 0]) else faces
 
     def _maps(self, reading: Reading, identities: Sequence[Identity]) -> NDArray[np.uint8]:
         """The parsing maps of new faces, K x 128 x 128."""
@@ -183,7 +178,7 @@ class Replacement:
     def detailed(self, photo: Pixels, matrix: NDArray[np.float64], reading: Reading, face: Floats) -> Detailed:
         """A drawn face as it is to be laid into a photo, through the matrix that leads to its crop: finer, where the photo is."""
         detailed = self._superresolution(photo, matrix, face, reading.mask)
-        return detailed if np.ptp(face, -1).any() else replace(detailed, face=_gray(detailed.face[None])[0])
+        return detailed if np.ptp(face, -1).any() else replace(detailed, face=gray(detailed.face[None])[0])
 
 
 def _skin(crop: Crop, parsing: NDArray[np.uint8]) -> Floats | None:
@@ -191,41 +186,6 @@ def _skin(crop: Crop, parsing: NDArray[np.uint8]) -> Floats | None:
     for classes in ((SKIN, NOSE), (SKIN, NOSE, EARS, NECK)):
         pixels = crop.pixels[np.isin(parsing, classes) & crop.inside]
         if len(pixels) >= 100:
-            lab: Floats = _lab(np.median(pixels, 0).astype(np.float32)[None, None])[0, 0]
+            lab: Floats = lab_of(np.median(pixels, 0).astype(np.float32)[None, None])[0, 0]
             return lab
     return None
-
-
-def _toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats) -> Floats:
-    """Moves a new face's colours towards the skin that was there: the harmonised face is near it already, this takes the rest away.
-
-    Args:
-        face: S x S x 3 float32 RGB in 0 to 255.
-        parsing: S x S uint8, the map of the new face; what is no face there keeps its colours.
-        skin: CIELAB of the skin that was there.
-    """
-    skin_pixels = np.isin(parsing, (SKIN, NOSE))
-    if skin_pixels.sum() < 50:
-        return face
-    lab = _lab(face)
-    away = (skin - np.median(lab[skin_pixels], 0)) * TONED
-    # Eyes and teeth are as white in dark skin as in light.
-    coloured = np.isin(parsing, REPLACED) & ~np.isin(parsing, (EYES, MOUTH))
-    inside = cv2.GaussianBlur(coloured.astype(np.float32), (0, 0), 1.0)[..., None]
-    lab += inside * np.clip(away, -LARGEST_TONING, LARGEST_TONING).astype(np.float32)
-    return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)
-
-
-def _is_gray(pixels: Pixels) -> bool:
-    """Whether the pixels around a face, N x 3 uint8, are of a black-and-white photo."""
-    return len(pixels) > 100 and float(np.ptp(pixels.astype(np.int16), axis=1).mean()) < GRAY_SPREAD
-
-
-def _gray(faces: Floats) -> Floats:
-    """Faces K x S x S x 3 without their colours."""
-    luma = faces @ np.array([0.299, 0.587, 0.114], np.float32)
-    return np.repeat(luma[..., None], 3, -1)
-
-
-def _lab(rgb: Floats) -> Floats:
-    return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)

@@ -1,0 +1,79 @@
+"""Colours of new faces: skin as it was there, teeth white, and no colour at all in a gray photo."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from masquerade.masks import REPLACED
+from masquerade.regions import EYES, MOUTH, NOSE, SKIN
+from masquerade.types import Floats, Pixels
+
+TONED, LARGEST_TONING = 0.8, 20.0
+"""Share of the remaining difference in skin colour that is taken away, and its limit in CIELAB units."""
+
+FEWEST_TEETH, DARK_TEETH = 30, 0.8
+"""An open mouth has more pixels than this; where its lightest third is darker than so much of the skin's lightness, no teeth are seen."""
+
+WHITENED, WHITE, BRIGHTENED, LARGEST_BRIGHTENING = 0.6, 96.0, 0.35, 10.0
+"""Share of their colour that teeth lose; how light they could be, the share of what they lack that they gain, and the most of it (CIELAB)."""
+
+GRAY_SPREAD = 3.0
+"""Mean difference of a pixel's largest and smallest colour, in grey levels, below which a photo is black and white."""
+
+
+def toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats) -> Floats:
+    """Moves a new face's colours towards the skin that was there: the harmonised face is near it already, this takes the rest away.
+
+    Args:
+        face: S x S x 3 float32 RGB in 0 to 255.
+        parsing: S x S uint8, the map of the new face; what is no face there keeps its colours.
+        skin: CIELAB of the skin that was there.
+    """
+    skin_pixels = np.isin(parsing, (SKIN, NOSE))
+    if skin_pixels.sum() < 50:
+        return face
+    lab = lab_of(face)
+    away = (skin - np.median(lab[skin_pixels], 0)) * TONED
+    # Eyes and teeth are as white in dark skin as in light.
+    coloured = np.isin(parsing, REPLACED) & ~np.isin(parsing, (EYES, MOUTH))
+    inside = cv2.GaussianBlur(coloured.astype(np.float32), (0, 0), 1.0)[..., None]
+    lab = _whitened(lab, parsing == MOUTH, float(skin[0]))
+    lab += inside * np.clip(away, -LARGEST_TONING, LARGEST_TONING).astype(np.float32)
+    return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)
+
+
+def _whitened(lab: Floats, mouth: NDArray[np.bool_], skin: float) -> Floats:
+    """Makes teeth lighter and less coloured: the networks, which see few pixels of them, mix them with lips and skin.
+
+    Args:
+        lab: S x S x 3 CIELAB of a face.
+        mouth: S x S, the inside of the mouth.
+        skin: lightness of the skin that was there.
+    """
+    if mouth.sum() < FEWEST_TEETH:
+        return lab
+    dark, light = np.quantile(lab[mouth][:, 0], [0.3, 0.7])
+    if light < DARK_TEETH * skin:
+        return lab
+    teeth = mouth * np.clip((lab[..., 0] - dark) / max(light - dark, 4.0), 0, 1)
+    share = cv2.GaussianBlur(teeth.astype(np.float32), (0, 0), 0.7)[..., None]
+    brighter = np.clip(BRIGHTENED * (WHITE - lab[..., :1]), 0, LARGEST_BRIGHTENING)
+    return np.concatenate([lab[..., :1] + share * brighter, lab[..., 1:] * (1 - WHITENED * share)], -1).astype(np.float32)
+
+
+def is_gray(pixels: Pixels) -> bool:
+    """Whether the pixels around a face, N x 3 uint8, are of a black-and-white photo."""
+    return len(pixels) > 100 and float(np.ptp(pixels.astype(np.int16), axis=1).mean()) < GRAY_SPREAD
+
+
+def gray(faces: Floats) -> Floats:
+    """Faces K x S x S x 3 without their colours."""
+    luma = faces @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.repeat(luma[..., None], 3, -1)
+
+
+def lab_of(rgb: Floats) -> Floats:
+    """CIELAB of RGB in 0 to 255, float32."""
+    return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)

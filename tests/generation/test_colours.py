@@ -1,0 +1,71 @@
+"""A new face has the colour of the skin that was there, white teeth, and none in a gray photo."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from masquerade.generation.colours import LARGEST_TONING, gray, is_gray, lab_of, toned
+from masquerade.regions import BACKGROUND, EYES, MOUTH, SKIN
+from masquerade.types import Floats
+
+SIDE = 64
+DARK_SKIN = np.array([45, 14, 18], np.float32)
+MOUTH_ROWS = slice(44, 52)
+
+
+def rgb(lab: tuple[float, float, float]) -> Floats:
+    return np.asarray(cv2.cvtColor(np.float32([[lab]]), cv2.COLOR_LAB2RGB)[0, 0] * 255, np.float32)
+
+
+def drawn(teeth: tuple[float, float, float]) -> tuple[Floats, NDArray[np.uint8]]:
+    """A face of light skin on blue, eyes, and a mouth whose lower half is teeth."""
+    parsing = np.full((SIDE, SIDE), BACKGROUND, np.uint8)
+    parsing[8:58, 8:56] = SKIN
+    parsing[20:26, 14:50] = EYES
+    parsing[MOUTH_ROWS, 16:48] = MOUTH
+    face = np.full((SIDE, SIDE, 3), (30, 60, 200), np.float32)
+    face[parsing == SKIN] = rgb((62, 14, 18))
+    face[parsing == EYES] = rgb((80, 0, 2))
+    face[44:48, 16:48], face[48:52, 16:48] = rgb((15, 10, 5)), rgb(teeth)
+    return face, parsing
+
+
+def test_skin_becomes_the_persons_eyes_and_surroundings_stay() -> None:
+    face, parsing = drawn((60, 8, 20))
+    after = lab_of(toned(face, parsing, DARK_SKIN))
+    assert np.abs(after[34, 30] - DARK_SKIN).max() < 5
+    assert np.abs(after[23, 30] - (80, 0, 2)).max() < 1.5
+    assert np.abs(toned(face, parsing, DARK_SKIN)[:4] - face[:4]).max() < 1.5
+
+
+def test_toning_has_a_limit() -> None:
+    face, parsing = drawn((60, 8, 20))
+    after = lab_of(toned(face, parsing, np.array([5, 14, 18], np.float32)))
+    assert after[34, 30, 0] == pytest.approx(62 - LARGEST_TONING, abs=1.5)
+
+
+def test_teeth_become_lighter_and_less_coloured_the_dark_of_the_mouth_stays() -> None:
+    before = (60.0, 8.0, 20.0)
+    face, parsing = drawn(before)
+    after = lab_of(toned(face, parsing, DARK_SKIN))
+    tooth = after[50, 30]
+    assert tooth[0] > before[0] + 5
+    assert np.hypot(*tooth[1:]) < 0.6 * np.hypot(*before[1:])
+    assert np.abs(after[45, 30] - (15, 10, 5)).max() < 3
+
+
+def test_a_mouth_without_teeth_stays_dark() -> None:
+    face, parsing = drawn((25, 20, 10))
+    after = lab_of(toned(face, parsing, DARK_SKIN))
+    assert np.abs(after[50, 30] - (25, 20, 10)).max() < 2
+
+
+def test_gray_photos_have_gray_faces() -> None:
+    levels = np.repeat(np.arange(200, dtype=np.uint8)[:, None], 3, 1)
+    assert is_gray(levels)
+    assert not is_gray(levels + np.uint8([40, 20, 0]))
+    face, _ = drawn((60, 8, 20))
+    assert np.ptp(gray(face[None]), -1).max() == 0
