@@ -47,7 +47,11 @@ def lay(photo: Pixels, face: Floats, mask: Floats, matrix: NDArray[np.float64], 
     laid = np.asarray(cv2.warpAffine(face, to_face, below.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32)
     if enlargement > 1.3:
         laid += np.float32(grain * _grain(around, soft)) * _noise(below.shape[:2], enlargement, rng)
-    mixed = np.clip(np.rint(below + blend * (laid - below)), 0, 255).astype(np.uint8)
+    # In place, and rounded by OpenCV, which saturates: a large face has millions of pixels.
+    laid -= below
+    laid *= blend
+    laid += below
+    mixed = cv2.convertScaleAbs(np.maximum(laid, 0, out=laid))
     around[inner] = np.where(blend > 0, mixed, below)
 
 

@@ -30,6 +30,9 @@ TRIED_PX = 240
 UNLIKE = 0.05
 """Who is less like the person than this is preferred to nobody: strangers differ so little in it, and the least alike are the ugliest."""
 
+DOUBTFUL, DOUBT = 0.2, 3.0
+"""Who is more like the person than this may not pass the closer look, which takes long; and how much every bit of likeness beyond counts."""
+
 SHRUNK_FROM = 0.7
 """A copy that would be shrunk by less is no quicker."""
 
@@ -41,7 +44,7 @@ class Passed:
     Attributes:
         box: x0, y0, x1, y1 in pixels of the photo.
         pixels: what stands there now, RGB uint8.
-        similarity: the audit's, on its closer look.
+        similarity: the largest that the audit measured.
     """
 
     box: tuple[int, int, int, int]
@@ -51,17 +54,19 @@ class Passed:
 
 @dataclass(eq=False)
 class _Tried:
-    """A new face, how alike it is to the person, and what else is thought of it."""
+    """A new face, how alike it is to the person as far as is known, and what else is thought of it."""
 
     identity: Identity
     drawn: Floats
+    pixels: Pixels
     similarity: float
     appraisal: Appraisal
+    is_face: bool = True
 
     @property
     def rank(self) -> float:
         """Who of those that pass is taken: the lowest."""
-        return max(self.similarity, UNLIKE) + self.appraisal.burden
+        return max(self.similarity, UNLIKE) + DOUBT * max(self.similarity - DOUBTFUL, 0.0) + self.appraisal.burden
 
     @property
     def likeness(self) -> float:
@@ -90,11 +95,12 @@ class FaceTrial:
         assert parts.replacement is not None
         self._audit, self._parts, self._drawer, self._crop, self._reading, self._first = audit, parts, parts.replacement, crop, reading, first
         self._place, before = _Place(pixels, face, crop), _Place(original, face, crop)
-        factor = TRIED_PX / max(face.width, face.height)
-        self._small, small_before = (p.smaller(factor) if factor < SHRUNK_FROM else p for p in (self._place, before))
+        self._shrinking = TRIED_PX / max(face.width, face.height)
+        self._small, small_before = (p.smaller(self._shrinking) if self._shrinking < SHRUNK_FROM else p for p in (self._place, before))
         self._person = audit.describe(small_before.pixels, small_before.face)
         self._whole_px = max(original.shape[:2])
         self._person_closely = audit.describe(before.pixels, before.face, self._whole_px)
+        self._is_hard = False
         self.seen = 0
 
     @property
@@ -112,29 +118,48 @@ class FaceTrial:
 
     def round(self, search: Search, count: int) -> Passed | None:
         """Tries so many identities; what passes a first look is laid in at full size and looked at more closely. None where nobody passes."""
-        found: list[_Tried] = []
         identities = search.propose(count)
         faces = self._drawer.draw(self._crop, self._reading, identities)
         appraisals = appraise(self._parts, self._crop, self._reading, faces, identities)
-        for identity, drawn, appraisal in zip(identities, faces, appraisals, strict=True):
-            rough = Detailed(drawn, pasted_mask(self._reading.mask), self._small.matrix)
-            there = self._audit.describe(self._laid(self._small, rough, identity), self._small.face)
-            similarity = self._audit.likeness(self._person, there)
-            if similarity is not None and self._audit.sees_face(there):
-                found.append(_Tried(identity, drawn, similarity, appraisal))
-        self.seen += len(found)
+        tried = [self._tried(*entry) for entry in zip(identities, faces, appraisals, strict=True)]
         passed = None
-        for tried in found if self._first else sorted(found, key=lambda t: t.rank):
-            if passed is None and tried.appraisal.passes and self._audit.passes(tried.similarity):
-                detailed = self._drawer.detailed(self._place.pixels, self._place.matrix, self._reading, tried.drawn)
-                region = self._laid(self._place, detailed, tried.identity)
-                closely = self._audit.likeness(self._person_closely, self._audit.describe(region, self._place.face, self._whole_px))
-                if closely is not None and self._audit.passes(closely):
-                    passed = Passed(self._place.box, region, closely)
-                # What cannot be measured counts as the person.
-                tried.similarity = max(tried.similarity, 1.0 if closely is None else closely)
-        search.judge([(tried.identity, tried.likeness) for tried in found])
+        for candidate in tried if self._first else sorted(tried, key=lambda t: t.rank):
+            if passed is None and candidate.appraisal.passes and self._audit.passes(candidate.similarity):
+                passed = self._closely(candidate)
+        found = [candidate for candidate in tried if candidate.is_face]
+        self.seen += len(found)
+        search.judge([(candidate.identity, candidate.likeness) for candidate in found])
         return passed
+
+    def _tried(self, identity: Identity, drawn: Floats, appraisal: Appraisal) -> _Tried:
+        """A new face after a quick look."""
+        pixels = self._laid(self._small, Detailed(drawn, pasted_mask(self._reading.mask), self._small.matrix), identity)
+        similarity = self._audit.likeness(self._person, self._audit.describe(pixels, self._small.face, again=False))
+        # What cannot be measured counts as the person.
+        return _Tried(identity, drawn, pixels, 1.0 if similarity is None else similarity, appraisal)
+
+    def _closely(self, tried: _Tried) -> Passed | None:
+        """What passes once more, as a face that a detector finds, and then at full size with all its detail; it learns what is seen there."""
+        there = self._audit.describe(tried.pixels, self._small.face)
+        tried.is_face = self._audit.sees_face(there)
+        if not tried.is_face or not self._passes(tried, self._audit.likeness(self._person, there)):
+            return None
+        if self._is_hard and self._small is not self._place:
+            # Who will not pass is mostly seen on the copy already, and sooner.
+            thoroughly = self._audit.describe(tried.pixels, self._small.face, round(self._shrinking * self._whole_px))
+            if not self._passes(tried, self._audit.likeness(self._person_closely, thoroughly)):
+                return None
+        detailed = self._drawer.detailed(self._place.pixels, self._place.matrix, self._reading, tried.drawn)
+        region = self._laid(self._place, detailed, tried.identity)
+        closely = self._audit.describe(region, self._place.face, self._whole_px)
+        if not self._passes(tried, self._audit.likeness(self._person_closely, closely)):
+            self._is_hard = True
+            return None
+        return Passed(self._place.box, region, tried.similarity)
+
+    def _passes(self, tried: _Tried, similarity: float | None) -> bool:
+        tried.similarity = max(tried.similarity, 1.0 if similarity is None else similarity)
+        return self._audit.passes(similarity)
 
     @staticmethod
     def _laid(place: _Place, face: Detailed, identity: Identity) -> Pixels:

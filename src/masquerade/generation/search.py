@@ -15,7 +15,7 @@ PARENTS = 5
 """Children have their shape and their texture's regions from so many of the least alike."""
 
 
-AHEAD = 32
+AHEAD = 48
 """For each identity that is tried so many are drawn from the bank or bred, and the most promising taken, where that can be foreseen."""
 
 NEW = 0.2
