@@ -31,7 +31,7 @@ from masquerade.video import ClipResult, Progress, VideoOptions, anonymize_video
 
 Method = Literal["generate", "blur", "pixelate", "solid"]
 
-OBSCURED_BY: tuple[ObscuringMethod, ...] = ("pixelate", "blur", "pixelate", "blur", "pixelate", "blur", "pixelate", "blur", "solid")
+OBSCURED_BY: tuple[ObscuringMethod, ...] = (*("pixelate", "blur") * 12, "solid")
 """How a face that cannot be replaced is obscured, in the order in which it is tried; every time with other noise."""
 
 

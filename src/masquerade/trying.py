@@ -95,8 +95,9 @@ class FaceTrial:
         assert parts.replacement is not None
         self._audit, self._parts, self._drawer, self._crop, self._reading, self._first = audit, parts, parts.replacement, crop, reading, first
         self._place, before = _Place(pixels, face, crop), _Place(original, face, crop)
-        self._shrinking = TRIED_PX / max(face.width, face.height)
-        self._small, small_before = (p.smaller(self._shrinking) if self._shrinking < SHRUNK_FROM else p for p in (self._place, before))
+        factor = TRIED_PX / max(face.width, face.height)
+        self._shrinking = factor if factor < SHRUNK_FROM else 1.0
+        self._small, small_before = (p.smaller(factor) if factor < SHRUNK_FROM else p for p in (self._place, before))
         self._person = audit.describe(small_before.pixels, small_before.face)
         self._whole_px = max(original.shape[:2])
         self._person_closely = audit.describe(before.pixels, before.face, self._whole_px)
@@ -132,9 +133,13 @@ class FaceTrial:
         return passed
 
     def _tried(self, identity: Identity, drawn: Floats, appraisal: Appraisal) -> _Tried:
-        """A new face after a quick look."""
+        """A new face after a quick look; a thorough one where somebody who passed that did not pass the closer look."""
         pixels = self._laid(self._small, Detailed(drawn, pasted_mask(self._reading.mask), self._small.matrix), identity)
-        similarity = self._audit.likeness(self._person, self._audit.describe(pixels, self._small.face, again=False))
+        if self._is_hard:
+            there = self._audit.describe(pixels, self._small.face, round(self._shrinking * self._whole_px))
+            similarity = self._audit.likeness(self._person_closely, there)
+        else:
+            similarity = self._audit.likeness(self._person, self._audit.describe(pixels, self._small.face, again=False))
         # What cannot be measured counts as the person.
         return _Tried(identity, drawn, pixels, 1.0 if similarity is None else similarity, appraisal)
 
@@ -144,11 +149,6 @@ class FaceTrial:
         tried.is_face = self._audit.sees_face(there)
         if not tried.is_face or not self._passes(tried, self._audit.likeness(self._person, there)):
             return None
-        if self._is_hard and self._small is not self._place:
-            # Who will not pass is mostly seen on the copy already, and sooner.
-            thoroughly = self._audit.describe(tried.pixels, self._small.face, round(self._shrinking * self._whole_px))
-            if not self._passes(tried, self._audit.likeness(self._person_closely, thoroughly)):
-                return None
         detailed = self._drawer.detailed(self._place.pixels, self._place.matrix, self._reading, tried.drawn)
         region = self._laid(self._place, detailed, tried.identity)
         closely = self._audit.describe(region, self._place.face, self._whole_px)
