@@ -35,12 +35,16 @@ class Bank:
 
 
 class DrawsGray(Upright):
-    def __init__(self, reads: bool = True) -> None:
-        self.bank, self.reads = Bank(), reads
+    def __init__(self, reads: bool = True, visible: float = 1.0, clear: float = 1.0) -> None:
+        self.bank, self.reads, self.visible, self.clear = Bank(), reads, visible, clear
 
     def read(self, crop: Crop, sure: bool = False) -> Reading | None:
         mask = np.ones((128, 128), np.float32)
-        return Reading(np.ones((128, 128), np.uint8), mask, np.zeros(11, np.float32), Surroundings(None, 0.5)) if self.reads else None
+        reading = Reading(np.ones((128, 128), np.uint8), mask, np.zeros(11, np.float32), Surroundings(None, 0.5), self.visible)
+        return reading if self.reads else None
+
+    def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]:
+        return [self.clear] * len(faces)
 
     def draw(
         self, crop: Crop, reading: Reading, identities: Sequence[Identity], previous: tuple[Floats, Floats] | None = None, temporal: bool = False
@@ -66,10 +70,11 @@ def look(corner: int) -> Portrait:
     return Portrait(pixels, FACE, 0.8)
 
 
-def chosen(person: Person, reads: bool = True) -> int:
+def chosen(person: Person, drawer: DrawsGray | None = None) -> int | None:
     knows = KnowsGrays()
-    parts = Parts(knows, knows, knows, DrawsGray(reads))
-    return Chooser(parts, Audit(knows, knows, 0.359, 0.01), temporal=False)(person, np.random.default_rng(0)).seed
+    parts = Parts(knows, knows, knows, drawer or DrawsGray())
+    identity = Chooser(parts, Audit(knows, knows, 0.359, 0.01), temporal=False)(person, np.random.default_rng(0))
+    return None if identity is None else identity.seed
 
 
 def test_a_face_that_resembles_the_person_in_one_view_only_is_not_taken() -> None:
@@ -78,7 +83,12 @@ def test_a_face_that_resembles_the_person_in_one_view_only_is_not_taken() -> Non
 
 def test_somebody_is_found_for_a_person_of_whom_nothing_is_known() -> None:
     assert chosen(Person(0)) == 90
-    assert chosen(Person(0, portraits=[look(60)]), reads=False) == 90
+    assert chosen(Person(0, portraits=[look(60)]), DrawsGray(reads=False)) == 90
+
+
+@pytest.mark.parametrize("drawer", [DrawsGray(visible=0.3), DrawsGray(clear=0.6)])
+def test_who_is_hidden_or_cannot_be_drawn_clearly_gets_no_new_face(drawer: DrawsGray) -> None:
+    assert chosen(Person(0, portraits=[look(60)], embedding=axis(0)), drawer) is None
 
 
 @pytest.mark.parametrize(

@@ -116,14 +116,16 @@ class ClipAnonymizer:
         self._tracks: dict[int, _TrackState] = {}
 
     def begin(self, people: Sequence[Person]) -> None:
-        """Chooses every person's new face on their portraits."""
+        """Chooses every person's new face on their portraits; who gets none is obscured."""
         self._people = {p.number: p for p in people}
         if self._method != "generate":
             return
         choose = Chooser(self._parts, self._audit, self._temporal)
         for person in people:
             rng = np.random.default_rng([self._entropy % 2**64, person.number])
-            self._identities[person.number] = choose(person, rng)
+            chosen = choose(person, rng)
+            if chosen is not None:
+                self._identities[person.number] = chosen
 
     def frame(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
         """Replaces the faces of a frame."""
@@ -141,6 +143,8 @@ class ClipAnonymizer:
             return self._obscured(pixels, tracked, tracked.obscure)
         if min(face.width, face.height) < SMALLEST_PX:
             return self._obscured(pixels, tracked, "too small")
+        if tracked.person not in self._identities:
+            return self._obscured(pixels, tracked, "audit: not a face")
         state = self._tracks.setdefault(tracked.track, _TrackState(self._identities[tracked.person]))
         assert self._parts.replacement is not None
         if state.last is None:
