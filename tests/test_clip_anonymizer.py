@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.people import Person
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
+from masquerade.obscuring import obscure
 from masquerade.parts import Parts
 from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
@@ -130,6 +132,25 @@ def test_a_frame_that_still_shows_the_person_is_obscured() -> None:
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
     (report,) = clip.frame(HEAD, [tracked()])[1]
     assert (report.action, report.reason) == ("obscured", "audit: still alike")
+
+
+def test_a_blur_that_resembles_the_person_is_replaced_by_another() -> None:
+    class SeesThePersonInTheFirstBlur(Sees):
+        def __init__(self) -> None:
+            self.seen: list[bytes] = []
+
+        def embed(self, photo: Pixels, face: Face) -> Floats:
+            there = photo[40:90, 40:90].tobytes()
+            if there not in self.seen:
+                self.seen.append(there)
+            return np.eye(128, dtype=np.float32)[2 if self.seen.index(there) < 2 else 1]
+
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesThePersonInTheFirstBlur(), Flickers()), seed=0)
+    frames = [clip.frame(HEAD, [replace(tracked(), obscure="hardly a face")])[0] for _ in range(3)]
+    first = HEAD.copy()
+    obscure(first, tracked().face, "blur", np.random.default_rng([0, 0, 0]))
+    assert (frames[0] != first).any()
+    assert all((frame == frames[0]).all() for frame in frames)
 
 
 class SeesThePersonAt(Sees):

@@ -66,6 +66,9 @@ LEAST_CHANGE = 5.5
 SAME_PLACE = 0.2
 """A face that is found in a crop is the crop's own when it lies so near to the middle, in shares of the crop's side."""
 
+OBSCURED_AUDITED_EVERY, NOISES = 15, 12
+"""In every so many frames of a track the audit looks at what is obscured; so many other noises are tried where it sees the person."""
+
 AUDITED_EVERY, AUDIT_SHARE = 3, 0.5
 """Every so many frames of a track the audit looks whether the person is gone, in every frame while that is in doubt; and how much one of its
 figures counts beside the earlier ones."""
@@ -97,6 +100,14 @@ class _TrackState:
     seen: float | None = None
 
 
+@dataclass
+class _Noise:
+    """Which noise a track is obscured with, and in how many frames it was."""
+
+    draw: int = 0
+    frames: int = 0
+
+
 class ClipAnonymizer:
     """Replaces the tracked faces of one clip; see `masquerade.video.FrameAnonymizer`.
 
@@ -114,6 +125,7 @@ class ClipAnonymizer:
         self._identities: dict[int, Identity] = {}
         self._people: dict[int, Person] = {}
         self._tracks: dict[int, _TrackState] = {}
+        self._noises: dict[int, _Noise] = {}
 
     def begin(self, people: Sequence[Person]) -> None:
         """Chooses every person's new face on their portraits; who gets none is obscured."""
@@ -133,6 +145,7 @@ class ClipAnonymizer:
         reports = [self._face(rgb, pixels, tracked) for tracked in faces]
         here = {tracked.track for tracked in faces}
         self._tracks = {number: state for number, state in self._tracks.items() if number in here}
+        self._noises = {number: noise for number, noise in self._noises.items() if number in here}
         return pixels, reports
 
     def _face(self, original: Pixels, pixels: Pixels, tracked: TrackedFace) -> FaceReport:
@@ -233,9 +246,25 @@ class ClipAnonymizer:
     def _obscured(self, pixels: Pixels, tracked: TrackedFace, reason: str) -> FaceReport:
         # Soft passages: the edges of cells would flicker as they go from pixel to pixel.
         method: ObscuringMethod = "blur" if self._method == "generate" else self._method  # type: ignore[assignment]
-        # The same noise in every frame of a track: it does not flicker, and cannot be averaged away.
-        obscure(pixels, tracked.face, method, np.random.default_rng([self._entropy % 2**64, tracked.track]))
+        noise = self._noises.setdefault(tracked.track, _Noise())
+        if self._method == "generate" and noise.frames % OBSCURED_AUDITED_EVERY == 0:
+            noise.draw = self._unlike(pixels, tracked, method, noise.draw)
+        noise.frames += 1
+        obscure(pixels, tracked.face, method, self._noise(tracked.track, noise.draw))
         return FaceReport(tracked.face.box, "obscured", reason, None, 0)
+
+    def _unlike(self, pixels: Pixels, tracked: TrackedFace, method: ObscuringMethod, draw: int) -> int:
+        """The first of a track's noises, from the present one on, with which the obscured face does not resemble the person, as it may by chance."""
+        for other in range(draw, draw + NOISES):
+            there = pixels.copy()
+            obscure(there, tracked.face, method, self._noise(tracked.track, other))
+            if self._audit.passes(self._audit.similarity(pixels, there, tracked.face)):
+                return other
+        return draw
+
+    def _noise(self, track: int, draw: int) -> np.random.Generator:
+        """The same in every frame of a track: it does not flicker, and cannot be averaged away."""
+        return np.random.default_rng([self._entropy % 2**64, track, draw])
 
 
 def _change(before: Pixels, after: Pixels, face: Face) -> float:
