@@ -66,8 +66,8 @@ LEAST_CHANGE = 5.5
 SAME_PLACE = 0.2
 """A face that is found in a crop is the crop's own when it lies so near to the middle, in shares of the crop's side."""
 
-OBSCURED_AUDITED_EVERY, NOISES = 15, 12
-"""In every so many frames of a track the audit looks at what is obscured; so many other noises are tried where it sees the person."""
+OBSCURED_AUDITED_EVERY, NOISES, OBSCURED_MARGIN = 15, 6, 0.1
+"""In every so many frames of a track the audit looks at what is obscured; so many noises are tried at most, until one is so far below the limit."""
 
 AUDITED_EVERY, AUDIT_SHARE = 3, 0.5
 """Every so many frames of a track the audit looks whether the person is gone, in every frame while that is in doubt; and how much one of its
@@ -254,13 +254,19 @@ class ClipAnonymizer:
         return FaceReport(tracked.face.box, "obscured", reason, None, 0)
 
     def _unlike(self, pixels: Pixels, tracked: TrackedFace, method: ObscuringMethod, draw: int) -> int:
-        """The first of a track's noises, from the present one on, with which the obscured face does not resemble the person, as it may by chance."""
+        """The first of a track's noises, from the present one on, with which the obscured face is far from the person, else the least alike.
+
+        By chance a blur may resemble somebody.
+        """
+        least = 1.0, draw
         for other in range(draw, draw + NOISES):
             there = pixels.copy()
             obscure(there, tracked.face, method, self._noise(tracked.track, other))
-            if self._audit.passes(self._audit.similarity(pixels, there, tracked.face)):
+            similarity = self._audit.similarity(pixels, there, tracked.face)
+            if similarity is not None and self._audit.passes(similarity + OBSCURED_MARGIN):
                 return other
-        return draw
+            least = min(least, (1.0 if similarity is None else similarity, other))
+        return least[1]
 
     def _noise(self, track: int, draw: int) -> np.random.Generator:
         """The same in every frame of a track: it does not flicker, and cannot be averaged away."""
