@@ -86,7 +86,7 @@ def appraise(parts: Parts, crop: Crop, reading: Reading, faces: Floats, identiti
 
 def foreseen_burden(foreseen: Foreseen) -> Floats:
     """What will speak against identities that were not drawn yet, as far as it can be foreseen, beside their likeness: to be compared only."""
-    return AGREEMENT * foreseen.disagreement + ROUGHNESS * foreseen.roughness - CLARITY * foreseen.clarity
+    return np.asarray(AGREEMENT * foreseen.disagreement + ROUGHNESS * foreseen.roughness - CLARITY * foreseen.clarity, np.float32)
 
 
 def contrast_of(face: Floats, mask: Floats) -> float:

@@ -18,7 +18,7 @@ from masquerade.generation.replacement import Replacement
 from masquerade.masks import laid_over
 from masquerade.parts import Parts
 from masquerade.training.data import open_prepared
-from masquerade.types import Crop
+from masquerade.types import Crop, Floats
 
 HEADS, TRIED = 900, 8
 """So many heads, and so many identities on each."""
@@ -37,23 +37,26 @@ def write_foresight(data: Path, weights: Path, seed: int = 0, heads: int = HEADS
     """
     codes, seen, people, head = _drawn(data, seed, heads, threads)
     test = head >= round((1 - HELD_OUT) * (head.max() + 1))
-    centred = _centred(seen, head)
-    found = _centred(codes, head) @ _ridge(_centred(codes, head)[~test], centred[~test])
+    given, centred = _centred(codes, head), _centred(seen, head)
+    found = given @ _ridge(given[~test], centred[~test])
     figures = {"likeness": ((found[:, :128] * people).sum(1), (centred[:, :128] * people).sum(1))}
     figures |= {name: (found[:, 128 + k], centred[:, 128 + k]) for k, name in enumerate(("disagreement", "roughness", "clarity", "contrast"))}
-    matrix = _ridge(_centred(codes, head), centred).astype(np.float16)
+    matrix = _ridge(given, centred).astype(np.float16)
     np.savez_compressed(weights / "foresight.npz", mean=codes.mean(0).astype(np.float32), vector=matrix[:, :128], quality=matrix[:, 128:])
     told = ", ".join(f"{name} {np.corrcoef(guess[test], truth[test])[0, 1]:.2f}" for name, (guess, truth) in figures.items())
     return f"foresight: {len(codes)} faces on {head.max() + 1} heads; correlation on held-out heads: {told}"
 
 
-def _drawn(data: Path, seed: int, heads: int, threads: int) -> tuple[NDArray[np.float64], ...]:
+def _drawn(
+    data: Path, seed: int, heads: int, threads: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Codes N x 352; SFace's vectors and figures of quality N x 132; vectors of the people who were there N x 128; whose head it was, N."""
     rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
     drawer, detector, sface = Replacement(threads), YuNet(0.6), SFace()
     parts = Parts(detector, detector, sface, drawer)
-    codes, seen, people, head = [], [], [], []
+    codes, seen, people = list[Floats](), list[list[float]](), list[Floats]()
+    head: list[int] = []
     for row in rng.permutation(prepared.rows("train")):
         crop = Crop(np.asarray(prepared.crops[row]), np.eye(2, 3), np.ones(prepared.crops.shape[1:3], np.bool_))
         found, reading = detector(crop.pixels), drawer.read(crop)
@@ -72,7 +75,7 @@ def _drawn(data: Path, seed: int, heads: int, threads: int) -> tuple[NDArray[np.
         head += [len(head) // TRIED] * TRIED
         if len(head) == heads * TRIED:
             break
-    return np.concatenate(codes).astype(np.float64), np.array(seen), np.array(people), np.array(head)
+    return np.concatenate(codes).astype(np.float64), np.array(seen), np.array(people, np.float64), np.array(head)
 
 
 def _centred(values: NDArray[np.float64], head: NDArray[np.int64]) -> NDArray[np.float64]:
