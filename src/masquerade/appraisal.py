@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.faces.second_opinion import LIMIT, WEIGHT
-from masquerade.generation.foresight import Foreseen
+from masquerade.generation.foresight import Foresight
 from masquerade.generation.replacement import Reading
+from masquerade.generation.search import Foresee
 from masquerade.masks import laid_over
 from masquerade.parts import Parts
 from masquerade.regions import BROWS, EYES, GLASSES, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
@@ -84,9 +85,26 @@ def appraise(parts: Parts, crop: Crop, reading: Reading, faces: Floats, identiti
     return [Appraisal(float(s), float(d), r, c) for s, d, r, c in zip(resemblances, disagreements, roughness, clear, strict=True)]
 
 
-def foreseen_burden(foreseen: Foreseen) -> Floats:
-    """What will speak against identities that were not drawn yet, as far as it can be foreseen, beside their likeness: to be compared only."""
-    return np.asarray(AGREEMENT * foreseen.disagreement + ROUGHNESS * foreseen.roughness - CLARITY * foreseen.clarity, np.float32)
+def foresee_with(foresight: Foresight | None, person: Floats | None, likeness: float, contrast: float) -> Foresee | None:
+    """What will speak against identities for one person, as far as it can be told before they are drawn; to be compared only.
+
+    Args:
+        foresight: None where there is none.
+        person: SFace's unit vector, None where it is not known.
+        likeness, contrast: how much these count beside what `Appraisal.burden` knows of.
+
+    Returns:
+        A function from K identities to K numbers, or None where nothing can be told.
+    """
+    if foresight is None or person is None:
+        return None
+
+    def burden(identities: Sequence[Identity]) -> Floats:
+        f = foresight(identities, person)
+        beside = AGREEMENT * f.disagreement + ROUGHNESS * f.roughness - CLARITY * f.clarity
+        return np.asarray(likeness * f.likeness + beside + contrast * f.contrast, np.float32)
+
+    return burden
 
 
 def contrast_of(face: Floats, mask: Floats) -> float:

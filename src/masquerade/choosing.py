@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from masquerade.appraisal import Appraisal, appraise, contrast_of, foreseen_burden
+from masquerade.appraisal import Appraisal, appraise, contrast_of, foresee_with
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.exposure import brightened, darkened, gain_of
@@ -44,7 +44,6 @@ DANGER = 10.0
 RESTLESS = 1.0
 """How much it counts that a new face has more contrast than the person's, in shares of it: where brows, stubble and glasses are darker, every
 error of the motion shows, and the face flickers (of six faces for one clip: contrast 1.09 to 1.37, flicker 1.09 to 1.35, in this order)."""
-
 
 CLEAR = 0.77
 """A person of whom even the best new face is less clear than this, in the median of the looks, gets none: of 27 people in two clips of dark
@@ -115,7 +114,8 @@ class Chooser:
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
             return None
         largest = max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)
-        search = Search(lambda: self._drawer.bank.draw(looks[0].reading.around, rng), rng, self._foresee(person))
+        foresee = foresee_with(self._parts.foresight, person.embedding, DANGER, RESTLESS)
+        search = Search(lambda: self._drawer.bank.draw(looks[0].reading.around, rng), rng, foresee)
         candidates: list[_Candidate] = []
         for _ in range(ROUNDS if largest >= SMALL_PX else SMALL_ROUNDS):
             tried = [_Candidate(identity) for identity in search.propose(TRIED)]
@@ -127,18 +127,6 @@ class Chooser:
             self._try_on(looks[len(candidates[0].costs) : depth], candidates, person, closely=True)
         best = min(candidates, key=lambda candidate: candidate.rank)
         return best.identity if np.median(best.clearness) >= CLEAR else None
-
-    def _foresee(self, person: Person) -> Callable[[Sequence[Identity]], Floats] | None:
-        """What will speak against identities, as far as it can be told before they are drawn."""
-        foresight, known = self._parts.foresight, person.embedding
-        if foresight is None or known is None:
-            return None
-
-        def burden(identities: Sequence[Identity]) -> Floats:
-            foreseen = foresight(identities, known)
-            return DANGER * foreseen.likeness + foreseen_burden(foreseen) + RESTLESS * foreseen.contrast
-
-        return burden
 
     def _look(self, portrait: Portrait) -> _Look | None:
         crop = self._drawer.crop(portrait.pixels, portrait.face, self._drawer.lean(portrait.pixels, portrait.face))

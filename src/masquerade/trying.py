@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from masquerade.appraisal import Appraisal, appraise, foreseen_burden
+from masquerade.appraisal import Appraisal, appraise, foresee_with
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.faces.alignment import region_of, within
 from masquerade.faces.geometry import moved, shifted
 from masquerade.generation.replacement import Reading
-from masquerade.generation.search import Search
+from masquerade.generation.search import Foresee, Search
 from masquerade.generation.superresolution import Detailed
 from masquerade.masks import pasted_mask
 from masquerade.parts import Parts
@@ -105,17 +104,9 @@ class FaceTrial:
         self.seen = 0
 
     @property
-    def foresee(self) -> Callable[[Sequence[Identity]], Floats] | None:
-        """What will speak against identities, as far as it can be told before they are drawn; None where nothing can."""
-        foresight, person = self._parts.foresight, self._person
-        if foresight is None or person is None:
-            return None
-
-        def burden(identities: Sequence[Identity]) -> Floats:
-            foreseen = foresight(identities, person[0])
-            return foreseen.likeness + foreseen_burden(foreseen)
-
-        return burden
+    def foresee(self) -> Foresee | None:
+        """What will speak against identities for this person; None where nothing can be told."""
+        return foresee_with(self._parts.foresight, None if self._person is None else self._person[0], likeness=1.0, contrast=0.0)
 
     def round(self, search: Search, count: int) -> Passed | None:
         """Tries so many identities; what passes a first look is laid in at full size and looked at more closely. None where nobody passes."""

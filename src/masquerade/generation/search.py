@@ -15,6 +15,9 @@ PARENTS = 5
 """Children have their shape and their texture's regions from so many of the least alike."""
 
 
+Foresee = Callable[[Sequence[Identity]], Floats]
+"""From identities to what will speak against each, the most promising lowest."""
+
 AHEAD = 48
 """For each identity that is tried so many are drawn from the bank or bred, and the most promising taken, where that can be foreseen."""
 
@@ -39,7 +42,7 @@ class Search:
         self,
         draw: Callable[[], Identity],
         rng: np.random.Generator,
-        foresee: Callable[[Sequence[Identity]], Floats] | None = None,
+        foresee: Foresee | None = None,
         breeds: bool = True,
     ) -> None:
         self.draw = draw

@@ -23,6 +23,7 @@ from masquerade.regions import SKIN
 from masquerade.training.data import Prepared, open_prepared
 from masquerade.training.loop import CHECKPOINT, to_tensor
 from masquerade.training.maps import one_hot
+from masquerade.training.ridge import ridge
 from masquerade.training.shape import Shapes, latents_of, shapes_of
 
 MADE_UP, SAMPLED = 3000, 5400
@@ -135,15 +136,14 @@ def _guessed_ages(codes: NDArray[np.float32], ages: NDArray[np.float64], unknown
     if unknown.all():
         return np.full(len(codes), 30.0)
     features = codes.reshape(len(codes), -1).astype(np.float64)
-    weight = _ridge(features[~unknown], ages[~unknown], 1.0)
+    weight = _linear(features[~unknown], ages[~unknown], 1.0)
     return np.asarray(np.column_stack([features, np.ones(len(features))]) @ weight).clip(18, 70)
 
 
-def _ridge(features: NDArray[np.float64], truth: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
+def _linear(features: NDArray[np.float64], truth: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
     """Weights of a linear model, the constant last and not penalised."""
     mean = features.mean(0)
-    centred = features - mean
-    weight = np.linalg.solve(centred.T @ centred + strength * np.eye(features.shape[1]), centred.T @ (truth - truth.mean()))
+    weight = ridge(features - mean, truth - truth.mean(), strength)
     return np.append(weight, truth.mean() - mean @ weight)
 
 
@@ -193,7 +193,7 @@ def _fit_around(
     agreement = float("nan")
     if len(aged) > 100:
         learned = aged[aged >= cut]
-        age_weight = _ridge(features[learned], ages[known][learned].astype(np.float64), 300.0)
+        age_weight = _linear(features[learned], ages[known][learned].astype(np.float64), 300.0)
         held = aged[aged < cut]
         agreement = float(np.corrcoef(features[held] @ age_weight[:-1], ages[known][held])[0, 1])
     arrays = {"around_mean": mean, "around_scale": scale, "sex_weight": weight.detach().numpy(), "age_weight": age_weight}

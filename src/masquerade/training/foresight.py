@@ -18,6 +18,7 @@ from masquerade.generation.replacement import Replacement
 from masquerade.masks import laid_over
 from masquerade.parts import Parts
 from masquerade.training.data import open_prepared
+from masquerade.training.ridge import ridge
 from masquerade.types import Crop, Floats
 
 HEADS, TRIED = 900, 8
@@ -38,10 +39,10 @@ def write_foresight(data: Path, weights: Path, seed: int = 0, heads: int = HEADS
     codes, seen, people, head = _drawn(data, seed, heads, threads)
     test = head >= round((1 - HELD_OUT) * (head.max() + 1))
     given, centred = _centred(codes, head), _centred(seen, head)
-    found = given @ _ridge(given[~test], centred[~test])
+    found = given @ _fitted(given[~test], centred[~test])
     figures = {"likeness": ((found[:, :128] * people).sum(1), (centred[:, :128] * people).sum(1))}
     figures |= {name: (found[:, 128 + k], centred[:, 128 + k]) for k, name in enumerate(("disagreement", "roughness", "clarity", "contrast"))}
-    matrix = _ridge(given, centred).astype(np.float16)
+    matrix = _fitted(given, centred).astype(np.float16)
     np.savez_compressed(weights / "foresight.npz", mean=codes.mean(0).astype(np.float32), vector=matrix[:, :128], quality=matrix[:, 128:])
     told = ", ".join(f"{name} {np.corrcoef(guess[test], truth[test])[0, 1]:.2f}" for name, (guess, truth) in figures.items())
     return f"foresight: {len(codes)} faces on {head.max() + 1} heads; correlation on held-out heads: {told}"
@@ -84,7 +85,7 @@ def _centred(values: NDArray[np.float64], head: NDArray[np.int64]) -> NDArray[np
     return np.asarray(values - means[head])
 
 
-def _ridge(codes: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fitted(codes: NDArray[np.float64], seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights from codes, each in units of its own spread."""
     spread = codes.std(0).clip(1e-6)
-    scaled = codes / spread
-    return np.asarray(np.linalg.solve(scaled.T @ scaled + STRENGTH * np.eye(scaled.shape[1]), scaled.T @ seen) / spread[:, None])
+    return np.asarray(ridge(codes / spread, seen, STRENGTH) / spread[:, None])
