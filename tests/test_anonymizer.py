@@ -147,6 +147,32 @@ def test_the_least_alike_by_both_opinions_is_taken(photo: Pixels) -> None:
     assert Anonymizer(parts=parts, seed=1).photo(photo).pixels[120, 120, 2] == 218
 
 
+@pytest.mark.parametrize(("answer", "blue"), [(0.5, 158), (-0.5, 140)])
+def test_a_mouth_that_opens_too_little_is_asked_again_unless_that_is_worse(photo: Pixels, answer: float, blue: int) -> None:
+    class OpensItsMouth(Paints):
+        """The more it is asked to open its mouth the bluer it is; what it shows of that is another matter."""
+
+        def read(self, crop: Crop, sure: bool = False) -> Reading | None:
+            found = super().read(crop, sure)
+            assert found is not None
+            condition = found.condition.copy()
+            condition[3] = 0.2
+            return replace(found, condition=condition)
+
+        def draw(self, crop: Crop, reading: Reading, identities: Sequence[Identity]) -> Floats:
+            faces = super().draw(crop, reading, identities).copy()
+            faces[..., 2] = 100 + 200 * reading.condition[3]
+            return faces
+
+        def conditions(self, faces: Pixels) -> Floats:
+            shown = np.zeros((len(faces), 10), np.float32)
+            shown[:, 3] = answer * (faces[:, 64, 64, 2] - 100.0) / 200
+            return shown
+
+    pixels = anonymizer(OpensItsMouth((40, 90, 220)), FACE, seed=1).photo(photo).pixels
+    assert pixels[120, 120, 2] == pytest.approx(blue, abs=1)
+
+
 def test_mostly_hidden_faces_are_obscured(photo: Pixels) -> None:
     class SeesLittle(Paints):
         def read(self, crop: Crop, sure: bool = False) -> Reading | None:

@@ -73,8 +73,8 @@ def look(corner: int) -> Portrait:
 def chosen(person: Person, drawer: DrawsGray | None = None) -> int | None:
     knows = KnowsGrays()
     parts = Parts(knows, knows, knows, drawer or DrawsGray())
-    identity = Chooser(parts, Audit(knows, knows, 0.359, 0.01), temporal=False)(person, np.random.default_rng(0))
-    return None if identity is None else identity.seed
+    found = Chooser(parts, Audit(knows, knows, 0.359, 0.01), temporal=False)(person, np.random.default_rng(0))
+    return None if found is None else found.identity.seed
 
 
 def test_a_face_that_resembles_the_person_in_one_view_only_is_not_taken() -> None:

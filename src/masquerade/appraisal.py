@@ -48,12 +48,14 @@ class Appraisal:
         disagreement: mean difference of its pose and expression from the ones wanted, in `UNITS`.
         roughness: how much the skin's brightness varies from pixel to pixel, as a share of itself.
         clarity: how clearly it shows what was drawn, 0 to 1.
+        shown: its pose and expression, ten numbers; None where they are not told.
     """
 
     resemblance: float
     disagreement: float
     roughness: float = 0.0
     clarity: float = 1.0
+    shown: Floats | None = None
 
     @property
     def passes(self) -> bool:
@@ -72,17 +74,29 @@ class Appraisal:
         return self.likeness + ugliness
 
 
-def appraise(parts: Parts, crop: Crop, reading: Reading, faces: Floats, identities: Sequence[Identity] | None = None) -> list[Appraisal]:
-    """Looks at new faces, K x S x S x 3 float32 RGB in 0 to 255, in their crop; how clear they are is seen where their identities are told."""
+def appraise(
+    parts: Parts, crop: Crop, reading: Reading, faces: Floats, identities: Sequence[Identity] | None = None, asked: Reading | None = None
+) -> list[Appraisal]:
+    """Looks at new faces in their crop.
+
+    Args:
+        crop: the person.
+        reading: what was wanted.
+        faces: K x S x S x 3 float32 RGB in 0 to 255.
+        identities: who they are; without, nobody asks how clear they are.
+        asked: what they were asked for, where that was something else than what is wanted.
+    """
     assert parts.replacement is not None
     laid = laid_over(crop.pixels, faces, reading.mask)
     resemblances = np.zeros(len(faces)) if parts.second is None else parts.second(crop.pixels, laid)
     wanted = reading.condition[: len(UNITS)]
-    disagreements = np.mean(np.abs(parts.replacement.conditions(laid) - wanted) / UNITS, 1)
+    shown = parts.replacement.conditions(laid)
+    disagreements = np.mean(np.abs(shown - wanted) / UNITS, 1)
     skin = _plain_skin(reading.parsing)
     roughness = [_roughness(face, skin) for face in laid]
-    clear = parts.replacement.clarity(laid, reading, identities) if identities else [1.0] * len(laid)
-    return [Appraisal(float(s), float(d), r, c) for s, d, r, c in zip(resemblances, disagreements, roughness, clear, strict=True)]
+    clear = parts.replacement.clarity(laid, asked or reading, identities) if identities else [1.0] * len(laid)
+    seen = zip(resemblances, disagreements, roughness, clear, shown, strict=True)
+    return [Appraisal(float(s), float(d), r, c, numbers) for s, d, r, c, numbers in seen]
 
 
 def foresee_with(foresight: Foresight | None, person: Floats | None, likeness: float, contrast: float) -> Foresee | None:

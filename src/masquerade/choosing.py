@@ -12,11 +12,12 @@ from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.exposure import brightened, darkened, gain_of
 from masquerade.faces.people import Person, Portrait
+from masquerade.generation.asking import Answers
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Search
 from masquerade.limits import LEAST_VISIBLE
-from masquerade.masks import pasted_mask
+from masquerade.masks import laid_over, pasted_mask
 from masquerade.parts import Parts
 from masquerade.types import Crop, Floats, Identity
 
@@ -48,6 +49,14 @@ error of the motion shows, and the face flickers (of six faces for one clip: con
 CLEAR = 0.77
 """A person of whom even the best new face is less clear than this, in the median of the looks, gets none: of 27 people in two clips of dark
 and crowded scenes all whom this or `LEAST_VISIBLE` leaves out had broken faces."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """A person's new face, and how it answers to what it is asked for; None where that was not seen."""
+
+    identity: Identity
+    answers: Answers | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +115,11 @@ class Chooser:
         assert parts.replacement is not None
         self._parts, self._drawer, self._audit, self._temporal = parts, parts.replacement, audit, temporal
 
-    def __call__(self, person: Person, rng: np.random.Generator) -> Identity | None:
+    def __call__(self, person: Person, rng: np.random.Generator) -> Chosen | None:
         """The identity that is least like the person in their looks; None where nobody can be drawn clearly, or hardly anything is seen."""
         looks = [look for portrait in [*person.portraits[:BEST_LOOKS], *person.views] if (look := self._look(portrait)) is not None]
         if not looks:
-            return self._drawer.bank.draw(Surroundings(None, 0.5), rng)
+            return Chosen(self._drawer.bank.draw(Surroundings(None, 0.5), rng))
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
             return None
         largest = max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)
@@ -126,7 +135,15 @@ class Chooser:
             candidates = sorted(candidates, key=lambda candidate: candidate.rank)[:count]
             self._try_on(looks[len(candidates[0].costs) : depth], candidates, person, closely=True)
         best = min(candidates, key=lambda candidate: candidate.rank)
-        return best.identity if np.median(best.clearness) >= CLEAR else None
+        if np.median(best.clearness) < CLEAR:
+            return None
+        return Chosen(best.identity, Answers.of(looks[0].reading, lambda reading: self._shown(looks[0], reading, best.identity)))
+
+    def _shown(self, look: _Look, asked: Reading, identity: Identity) -> Floats:
+        """Pose and expression of a person who is asked for something else than what is seen in a look."""
+        face = self._drawer.draw(look.crop, asked, [identity], None, self._temporal)
+        shown: Floats = self._drawer.conditions(laid_over(look.crop.pixels, face, look.reading.mask))[0]
+        return shown
 
     def _look(self, portrait: Portrait) -> _Look | None:
         crop = self._drawer.crop(portrait.pixels, portrait.face, self._drawer.lean(portrait.pixels, portrait.face))

@@ -10,7 +10,7 @@ import numpy as np
 
 from masquerade.appraisal import UNITS
 from masquerade.audit import Audit
-from masquerade.choosing import Chooser, resemblance
+from masquerade.choosing import Chooser, Chosen, resemblance
 from masquerade.enlarging import lay
 from masquerade.exposure import brightened, darkened, gain_of
 from masquerade.faces.alignment import region_of
@@ -23,7 +23,7 @@ from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
 from masquerade.parts import Parts
 from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around, blended
-from masquerade.types import Crop, Face, FaceReport, Floats, Identity, Pixels
+from masquerade.types import Crop, Face, FaceReport, Floats, Pixels
 from masquerade.video import TrackedFace
 
 CLIP_MARGIN = 0.01
@@ -89,7 +89,7 @@ class _Drawn:
 class _TrackState:
     """What a track remembers from frame to frame, all in the canonical crop."""
 
-    identity: Identity
+    chosen: Chosen
     last: _Drawn | None = None
     lean: float = 0.0
     gain: float = 1.0
@@ -122,7 +122,7 @@ class ClipAnonymizer:
         self._parts, self._method, self._temporal = parts, method, temporal
         self._audit = Audit(parts.recognizer, parts.checker, THRESHOLD, CLIP_MARGIN)
         self._entropy = secrets.randbits(64) if seed is None else seed
-        self._identities: dict[int, Identity] = {}
+        self._chosen: dict[int, Chosen] = {}
         self._people: dict[int, Person] = {}
         self._tracks: dict[int, _TrackState] = {}
         self._noises: dict[int, _Noise] = {}
@@ -137,7 +137,7 @@ class ClipAnonymizer:
             rng = np.random.default_rng([self._entropy % 2**64, person.number])
             chosen = choose(person, rng)
             if chosen is not None:
-                self._identities[person.number] = chosen
+                self._chosen[person.number] = chosen
 
     def frame(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
         """Replaces the faces of a frame."""
@@ -156,9 +156,9 @@ class ClipAnonymizer:
             return self._obscured(pixels, tracked, tracked.obscure)
         if min(face.width, face.height) < SMALLEST_PX:
             return self._obscured(pixels, tracked, "too small")
-        if tracked.person not in self._identities:
+        if tracked.person not in self._chosen:
             return self._obscured(pixels, tracked, "audit: not a face")
-        state = self._tracks.setdefault(tracked.track, _TrackState(self._identities[tracked.person]))
+        state = self._tracks.setdefault(tracked.track, _TrackState(self._chosen[tracked.person]))
         assert self._parts.replacement is not None
         if state.last is None:
             state.lean = self._parts.replacement.lean(original, face)
@@ -178,7 +178,8 @@ class ClipAnonymizer:
             return self._obscured(pixels, tracked, "no face for the parser")
         x0, y0, x1, y1 = region_of(crop.matrix, crop.size, pixels.shape[1], pixels.shape[0])
         before = pixels[y0:y1, x0:x1].copy()
-        lay(pixels, darkened(drawn, state.gain), pasted_mask(mask), crop.matrix, np.random.default_rng([state.identity.seed, state.frames]), GRAIN)
+        grain = np.random.default_rng([state.chosen.identity.seed, state.frames])
+        lay(pixels, darkened(drawn, state.gain), pasted_mask(mask), crop.matrix, grain, GRAIN)
         if state.frames % AUDITED_EVERY == 0 or (state.suspect and not state.failing):
             self._judge(state, self._similarity(original, pixels, face, tracked.person))
         state.frames += 1
@@ -204,26 +205,30 @@ class ClipAnonymizer:
         lit, last = brightened(crop, state.gain), state.last
         shares, condition = replacement.measure(lit)
         motion = None if last is None else Motion(crop.pixels, last.original)
-        fresh = np.ones((crop.size, crop.size), np.float32)
+        fresh, changed = np.ones((2, crop.size, crop.size), np.float32)
         if last is not None and motion is not None:
             shares = blended(shares, motion.of_planes(last.shares), 1 - (1 - FRESH) * motion.trust)
             moving = np.minimum(np.abs(condition - last.condition) / STEPS, 1)
             condition = blended(condition, last.condition, FRESH + (1 - FRESH) * moving)
             turning = max(0.0, float(moving[POSE].max()) - TURNING) / (1 - TURNING)
             paces = [float(moving[numbers].max()) ** 2 * around(crop.size, *place) for numbers, *place in FEATURES]
-            pace = np.maximum(turning, np.max(paces, 0))
-            fresh = FRESH_PICTURE + (1 - FRESH_PICTURE) * pace
-        reading = replacement.reading(lit, shares, condition) or self._reading_of_sure(lit, shares, condition, state)
+            changed = np.asarray(np.max(paces, 0), np.float32)
+            fresh = np.asarray(FRESH_PICTURE + (1 - FRESH_PICTURE) * np.maximum(turning, changed), np.float32)
+        answers = state.chosen.answers
+        asked = condition if answers is None else answers.asking(condition)
+        reading = replacement.reading(lit, shares, asked) or self._reading_of_sure(lit, shares, asked, state)
         if reading is None:
             state.last = None
             return None, None
-        previous = None
+        previous = shown = None
         if last is not None and motion is not None:
             previous = motion.of(last.picture), motion.of(last.mask)
             # It may shrink slowly, but grows at once: the face is always covered.
             mask = np.maximum(reading.mask, blended(reading.mask, previous[1], 1 - (1 - FRESH) * motion.trust))
             reading = replace(reading, mask=mask)
-        picture: Floats = replacement.draw(lit, reading, [state.identity], previous, self._temporal)[0]
+            # The network would keep the lips and eyes that it is shown: where they change it is shown none.
+            shown = previous[0], previous[1] * (1 - changed)
+        picture: Floats = replacement.draw(lit, reading, [state.chosen.identity], shown, self._temporal)[0]
         if previous is not None and motion is not None:
             picture = blended(picture, previous[0], 1 - ((1 - fresh) * motion.trust * previous[1])[..., None])
         state.last = _Drawn(crop.pixels, shares, condition, picture, reading.mask)

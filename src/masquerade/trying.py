@@ -13,6 +13,7 @@ from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.faces.alignment import region_of, within
 from masquerade.faces.geometry import moved, shifted
+from masquerade.generation.asking import asked_again
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Foresee, Search
 from masquerade.generation.superresolution import Detailed
@@ -125,7 +126,7 @@ class FaceTrial:
 
     def _tried(self, identity: Identity, drawn: Floats, appraisal: Appraisal) -> _Tried:
         """A new face after a quick look; a thorough one where somebody who passed that did not pass the closer look."""
-        pixels = self._laid(self._small, Detailed(drawn, pasted_mask(self._reading.mask), self._small.matrix), identity)
+        pixels = self._laid(self._small, self._roughly(drawn), identity)
         if self._is_hard:
             there = self._audit.describe(pixels, self._small.face, round(self._shrinking * self._whole_px))
             similarity = self._audit.likeness(self._person_closely, there)
@@ -136,6 +137,7 @@ class FaceTrial:
 
     def _closely(self, tried: _Tried) -> Passed | None:
         """What passes once more, as a face that a detector finds, and then at full size with all its detail; it learns what is seen there."""
+        self._ask_again(tried)
         there = self._audit.describe(tried.pixels, self._small.face)
         tried.is_face = self._audit.sees_face(there)
         if not tried.is_face or not self._passes(tried, self._audit.likeness(self._person, there)):
@@ -147,6 +149,20 @@ class FaceTrial:
             self._is_hard = True
             return None
         return Passed(self._place.box, region, tried.similarity)
+
+    def _ask_again(self, tried: _Tried) -> None:
+        """Draws the same person once more, asked for what was missing in pose and expression; it stays as it was where that spoils it."""
+        if tried.appraisal.shown is None:
+            return
+        asked = asked_again(self._reading, tried.appraisal.shown)
+        faces = self._drawer.draw(self._crop, asked, [tried.identity])
+        appraisal = appraise(self._parts, self._crop, self._reading, faces, [tried.identity], asked)[0]
+        if appraisal.burden < tried.appraisal.burden:
+            tried.drawn, tried.appraisal = faces[0], appraisal
+            tried.pixels = self._laid(self._small, self._roughly(faces[0]), tried.identity)
+
+    def _roughly(self, drawn: Floats) -> Detailed:
+        return Detailed(drawn, pasted_mask(self._reading.mask), self._small.matrix)
 
     def _passes(self, tried: _Tried, similarity: float | None) -> bool:
         tried.similarity = max(tried.similarity, 1.0 if similarity is None else similarity)
