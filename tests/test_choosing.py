@@ -73,7 +73,7 @@ def look(corner: int) -> Portrait:
 def chosen(person: Person, drawer: DrawsGray | None = None) -> int | None:
     knows = KnowsGrays()
     parts = Parts(knows, knows, knows, drawer or DrawsGray())
-    found = Chooser(parts, Audit(knows, knows, 0.359, 0.01), temporal=False)(person, np.random.default_rng(0))
+    found = Chooser(parts, Audit(knows, knows, 0.359, 0.01))(person, np.random.default_rng(0))
     return None if found is None else found.identity.seed
 
 

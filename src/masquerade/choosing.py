@@ -108,12 +108,11 @@ class Chooser:
     Args:
         parts: what draws and recognises.
         audit: compares new faces with people.
-        temporal: whether the network for clips draws.
     """
 
-    def __init__(self, parts: Parts, audit: Audit, temporal: bool) -> None:
+    def __init__(self, parts: Parts, audit: Audit) -> None:
         assert parts.replacement is not None
-        self._parts, self._drawer, self._audit, self._temporal = parts, parts.replacement, audit, temporal
+        self._parts, self._drawer, self._audit = parts, parts.replacement, audit
 
     def __call__(self, person: Person, rng: np.random.Generator) -> Chosen | None:
         """The identity that is least like the person in their looks; None where nobody can be drawn clearly, or hardly anything is seen."""
@@ -141,7 +140,7 @@ class Chooser:
 
     def _shown(self, look: _Look, asked: Reading, identity: Identity) -> Floats:
         """Pose and expression of a person who is asked for something else than what is seen in a look."""
-        face = self._drawer.draw(look.crop, asked, [identity], None, self._temporal)
+        face = self._drawer.draw(look.crop, asked, [identity], None, temporal=True)
         shown: Floats = self._drawer.conditions(laid_over(look.crop.pixels, face, look.reading.mask))[0]
         return shown
 
@@ -156,7 +155,7 @@ class Chooser:
         """Adds to every candidate what speaks against it in each of the looks; a closer look also compares at landmarks found anew."""
         identities = [candidate.identity for candidate in candidates]
         for look in looks:
-            faces = self._drawer.draw(look.crop, look.reading, identities, None, self._temporal)
+            faces = self._drawer.draw(look.crop, look.reading, identities, None, temporal=True)
             appraisals = appraise(self._parts, look.crop, look.reading, faces, identities)
             for candidate, face, appraisal in zip(candidates, faces, appraisals, strict=True):
                 candidate.costs.append(self._cost(look, face, appraisal, person.embedding, closely))

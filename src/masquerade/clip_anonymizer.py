@@ -19,10 +19,9 @@ from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.replacement import ROLL, UPRIGHT, Reading
 from masquerade.limits import LEAST_INSIDE, SMALLEST_PX
 from masquerade.masks import pasted_mask, share_inside
-from masquerade.obscuring import Method as ObscuringMethod
-from masquerade.obscuring import obscure
 from masquerade.parts import Parts
 from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around, blended
+from masquerade.track_obscuring import TrackObscurer
 from masquerade.types import Crop, Face, FaceReport, Floats, Pixels
 from masquerade.video import TrackedFace
 
@@ -66,9 +65,6 @@ LEAST_CHANGE = 5.5
 SAME_PLACE = 0.2
 """A face that is found in a crop is the crop's own when it lies so near to the middle, in shares of the crop's side."""
 
-OBSCURED_AUDITED_EVERY, NOISES, OBSCURED_MARGIN = 15, 6, 0.1
-"""In every so many frames of a track the audit looks at what is obscured; so many noises are tried at most, until one is so far below the limit."""
-
 AUDITED_EVERY, AUDIT_SHARE = 3, 0.5
 """Every so many frames of a track the audit looks whether the person is gone, in every frame while that is in doubt; and how much one of its
 figures counts beside the earlier ones."""
@@ -100,14 +96,6 @@ class _TrackState:
     seen: float | None = None
 
 
-@dataclass
-class _Noise:
-    """Which noise a track is obscured with, and in how many frames it was."""
-
-    draw: int = 0
-    frames: int = 0
-
-
 class ClipAnonymizer:
     """Replaces the tracked faces of one clip; see `masquerade.video.FrameAnonymizer`.
 
@@ -115,7 +103,8 @@ class ClipAnonymizer:
         parts: as for `Anonymizer`; `parts.replacement` may be None only where every face is obscured.
         method: "generate", "blur", "pixelate" or "solid".
         seed: makes the choice of identities reproducible.
-        temporal: whether the network that knows the frame before draws the faces, if there is one; else the one for photos.
+        temporal: whether the network that knows the frame before draws the faces, if there is one; else the one for photos. The new faces are
+            chosen as the former draws them, so that a comparison is of the same people.
     """
 
     def __init__(self, parts: Parts, method: str = "generate", seed: int | None = None, temporal: bool = True) -> None:
@@ -125,14 +114,14 @@ class ClipAnonymizer:
         self._chosen: dict[int, Chosen] = {}
         self._people: dict[int, Person] = {}
         self._tracks: dict[int, _TrackState] = {}
-        self._noises: dict[int, _Noise] = {}
+        self._obscure = TrackObscurer(self._audit, method, self._entropy)
 
     def begin(self, people: Sequence[Person]) -> None:
         """Chooses every person's new face on their portraits; who gets none is obscured."""
         self._people = {p.number: p for p in people}
         if self._method != "generate":
             return
-        choose = Chooser(self._parts, self._audit, self._temporal)
+        choose = Chooser(self._parts, self._audit)
         for person in people:
             rng = np.random.default_rng([self._entropy % 2**64, person.number])
             chosen = choose(person, rng)
@@ -145,19 +134,19 @@ class ClipAnonymizer:
         reports = [self._face(rgb, pixels, tracked) for tracked in faces]
         here = {tracked.track for tracked in faces}
         self._tracks = {number: state for number, state in self._tracks.items() if number in here}
-        self._noises = {number: noise for number, noise in self._noises.items() if number in here}
+        self._obscure.forget_all_but(here)
         return pixels, reports
 
     def _face(self, original: Pixels, pixels: Pixels, tracked: TrackedFace) -> FaceReport:
         face = tracked.face
         if self._method != "generate":
-            return self._obscured(pixels, tracked, "method")
+            return self._obscure(pixels, tracked, "method")
         if tracked.obscure:
-            return self._obscured(pixels, tracked, tracked.obscure)
+            return self._obscure(pixels, tracked, tracked.obscure)
         if min(face.width, face.height) < SMALLEST_PX:
-            return self._obscured(pixels, tracked, "too small")
+            return self._obscure(pixels, tracked, "too small")
         if tracked.person not in self._chosen:
-            return self._obscured(pixels, tracked, "audit: not a face")
+            return self._obscure(pixels, tracked, "audit: not a face")
         state = self._tracks.setdefault(tracked.track, _TrackState(self._chosen[tracked.person]))
         assert self._parts.replacement is not None
         if state.last is None:
@@ -167,7 +156,7 @@ class ClipAnonymizer:
             state.lean += LEAN_SHARE * float(np.sign(roll)) * max(abs(roll) - UPRIGHT, 0.0)
         crop = self._parts.replacement.crop(original, face, state.lean)
         if share_inside(crop.inside) < LEAST_INSIDE:
-            return self._obscured(pixels, tracked, "mostly outside the picture")
+            return self._obscure(pixels, tracked, "mostly outside the picture")
         if state.last is not None:
             # Beyond the picture's edge the face is as it was when it was seen there.
             crop = replace(crop, pixels=np.where(crop.inside[..., None], crop.pixels, state.last.original))
@@ -175,7 +164,7 @@ class ClipAnonymizer:
         state.gain += (FRESH if state.last else 1.0) * (gain - state.gain)
         drawn, mask = self._drawn(crop, state)
         if drawn is None or mask is None:
-            return self._obscured(pixels, tracked, "no face for the parser")
+            return self._obscure(pixels, tracked, "no face for the parser")
         x0, y0, x1, y1 = region_of(crop.matrix, crop.size, pixels.shape[1], pixels.shape[0])
         before = pixels[y0:y1, x0:x1].copy()
         grain = np.random.default_rng([state.chosen.identity.seed, state.frames])
@@ -186,7 +175,7 @@ class ClipAnonymizer:
         is_changed = _change(original, pixels, face) >= LEAST_CHANGE
         if state.failing or not is_changed:
             pixels[y0:y1, x0:x1] = before
-            return self._obscured(pixels, tracked, "audit: still alike" if is_changed else "hardly changed")
+            return self._obscure(pixels, tracked, "audit: still alike" if is_changed else "hardly changed")
         similarity = None if state.similarity is None else round(state.similarity, 4)
         return FaceReport(face.box, "generated", "", similarity, 1)
 
@@ -247,35 +236,6 @@ class ClipAnonymizer:
         # At the same landmarks: of all ways to compare, this one agrees best with what others find in the whole frame.
         frame, there = (self._audit.describe(picture, face) for picture in (original, pixels))
         return resemblance(self._audit, self._people[number].embedding, frame, there)
-
-    def _obscured(self, pixels: Pixels, tracked: TrackedFace, reason: str) -> FaceReport:
-        # Soft passages: the edges of cells would flicker as they go from pixel to pixel.
-        method: ObscuringMethod = "blur" if self._method == "generate" else self._method  # type: ignore[assignment]
-        noise = self._noises.setdefault(tracked.track, _Noise())
-        if self._method == "generate" and noise.frames % OBSCURED_AUDITED_EVERY == 0:
-            noise.draw = self._unlike(pixels, tracked, method, noise.draw)
-        noise.frames += 1
-        obscure(pixels, tracked.face, method, self._noise(tracked.track, noise.draw))
-        return FaceReport(tracked.face.box, "obscured", reason, None, 0)
-
-    def _unlike(self, pixels: Pixels, tracked: TrackedFace, method: ObscuringMethod, draw: int) -> int:
-        """The first of a track's noises, from the present one on, with which the obscured face is far from the person, else the least alike.
-
-        By chance a blur may resemble somebody.
-        """
-        least = 1.0, draw
-        for other in range(draw, draw + NOISES):
-            there = pixels.copy()
-            obscure(there, tracked.face, method, self._noise(tracked.track, other))
-            similarity = self._audit.similarity(pixels, there, tracked.face)
-            if similarity is not None and self._audit.passes(similarity + OBSCURED_MARGIN):
-                return other
-            least = min(least, (1.0 if similarity is None else similarity, other))
-        return least[1]
-
-    def _noise(self, track: int, draw: int) -> np.random.Generator:
-        """The same in every frame of a track: it does not flicker, and cannot be averaged away."""
-        return np.random.default_rng([self._entropy % 2**64, track, draw])
 
 
 def _change(before: Pixels, after: Pixels, face: Face) -> float:
