@@ -31,6 +31,9 @@ ROUGH_FROM, ROUGHNESS = 0.05, 3.0
 """How much brightness varies from pixel to pixel of the skin, as a share of itself, without looking broken; and how much every bit beyond
 counts. Faces with dark blotches and cracks lie above it; half of the real ones lie below 0.04, a tenth above 0.06."""
 
+COMMON = 0.5
+"""How much likeness to what all new faces have in common counts, beside likeness to the person: new faces should differ from each other."""
+
 CLARITY = 2.0
 """How much it counts that a new face does not show clearly what was drawn."""
 
@@ -115,7 +118,7 @@ def foresee_with(foresight: Foresight | None, person: Floats | None, likeness: f
 
     def burden(identities: Sequence[Identity]) -> Floats:
         f = foresight(identities, person)
-        beside = AGREEMENT * f.disagreement + ROUGHNESS * f.roughness - CLARITY * f.clarity
+        beside = COMMON * f.commonness + AGREEMENT * f.disagreement + ROUGHNESS * f.roughness - CLARITY * f.clarity
         return np.asarray(likeness * f.likeness + beside + contrast * f.contrast, np.float32)
 
     return burden

@@ -33,6 +33,11 @@ def test_what_is_written_maps_codes_to_vectors_and_quality(heads: Path) -> None:
     told = write_foresight(heads, heads, heads=5)
     assert told.startswith(f"foresight: {5 * TRIED} faces on 5 heads")
     with np.load(heads / "foresight.npz") as arrays:
-        assert {name: arrays[name].shape for name in arrays} == {"mean": (352,), "vector": (352, 128), "quality": (352, 4)}
+        assert {name: arrays[name].shape for name in arrays} == {
+            "mean": (352,),
+            "common": (128,),
+            "vector": (352, 128),
+            "quality": (352, 4),
+        }
         assert np.isfinite(arrays["vector"]).all()
         assert np.abs(arrays["quality"]).max() > 0

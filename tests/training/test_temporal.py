@@ -25,9 +25,11 @@ from masquerade.networks.discriminators import Discriminator
 from masquerade.networks.harmonization import HarmonizationNet, TemporalHarmonizationNet
 from masquerade.networks.shape import ShapeVAE
 from masquerade.training import temporal
-from masquerade.training.anonymization import Batch, CodeMeans
 from masquerade.training.export import TASKS, TOLERANCE, export_network
+from masquerade.training.faces import Batch
 from masquerade.training.loop import CHECKPOINT, Budget
+from masquerade.training.pairs import clips_of, from_clips, from_photos, moved
+from masquerade.training.rough import CodeMeans
 
 
 def photo_network() -> HarmonizationNet:
@@ -71,13 +73,13 @@ def test_a_fresh_network_begins_as_the_photo_network() -> None:
 
 
 def test_only_neighbours_are_pairs(clips: Path, prepared: Path) -> None:
-    found = temporal.clips_of(clips)
+    found = clips_of(clips)
     assert found.later.tolist() == [1, 2, 3, 5, 7, 8, 9, 11]
-    pairs = temporal.from_clips(found, 8, np.random.default_rng(0))
+    pairs = from_clips(found, 8, np.random.default_rng(0))
     inner = (slice(None), slice(None), slice(None), slice(10, -10))
-    assert (temporal.moved(pairs.before.pictures, pairs.flow) - pairs.now.pictures)[inner].abs().max() < 1e-3
+    assert (moved(pairs.before.pictures, pairs.flow) - pairs.now.pictures)[inner].abs().max() < 1e-3
     with pytest.raises(MasqueradeError, match="prepare-clips"):
-        temporal.clips_of(prepared)
+        clips_of(prepared)
 
 
 def test_made_motion_is_known() -> None:
@@ -85,11 +87,10 @@ def test_made_motion_is_known() -> None:
     y, x = torch.meshgrid(torch.linspace(0, 9, 128), torch.linspace(0, 7, 128), indexing="ij")
     smooth = torch.stack([x.sin(), y.cos(), (x + y).sin()]).expand(6, 3, 128, 128)
     planes, masks, numbers = torch.rand(6, 14, 128, 128).round(), torch.rand(6, 1, 128, 128), torch.zeros(6, 11)
-    preset = dataclasses.replace(temporal.PRESETS["cpu"], light_change=0.0)
-    pairs = temporal.from_photos(Batch(smooth, planes, masks, numbers[:, :2], numbers), preset)
+    pairs = from_photos(Batch(smooth, planes, masks, numbers[:, :2], numbers), motion_px=1.5, light_change=0.0)
     inner = (slice(None), slice(None), slice(12, -12), slice(12, -12))
     still = (pairs.before.pictures - smooth)[inner].abs().mean()
-    undone = (temporal.moved(pairs.before.pictures, pairs.flow) - smooth)[inner].abs().mean()
+    undone = (moved(pairs.before.pictures, pairs.flow) - smooth)[inner].abs().mean()
     assert still > 0.03 and undone < still / 10
     assert 0.5 < pairs.flow.norm(dim=1).mean() < 4
     assert set(pairs.before.planes.unique().tolist()) == {0.0, 1.0}
@@ -151,7 +152,7 @@ def test_clips_are_prepared_and_trained_on_as_typed(prepared: Path, tmp_path: Pa
     out = tmp_path / "clips"
     assert main(["train", "prepare-clips", "--clips", str(tmp_path / "in"), "--out", str(out)]) == 0
     assert np.load(out / "frame.npy").tolist() == [0, 1, 2, 3, 5, 6]
-    found = temporal.clips_of(out)
+    found = clips_of(out)
     assert found.later.tolist() == [1, 2, 3, 5]
     # The face stays where it is in its crop: little motion is left.
     assert np.abs(np.load(out / "flow.npy")[found.later, 40:90, 40:90]).mean() < 1

@@ -21,11 +21,13 @@ class Foreseen:
 
     Attributes:
         likeness: SFace's cosine with the person.
+        commonness: SFace's cosine with what all new faces have in common.
         disagreement, roughness, clarity: as `masquerade.appraisal.Appraisal` will find them.
         contrast: of the new face, as a share of the person's.
     """
 
     likeness: Floats
+    commonness: Floats
     disagreement: Floats
     roughness: Floats
     clarity: Floats
@@ -42,6 +44,7 @@ class Foresight:
     def __init__(self) -> None:
         arrays = {name: array.astype(np.float32) for name, array in load_arrays("foresight.npz").items()}
         self._mean, self._vector, self._quality = arrays["mean"], arrays["vector"], arrays["quality"]
+        self._common = self._vector @ arrays["common"]
 
     def __call__(self, identities: Sequence[Identity], person: Floats) -> Foreseen:
         """Looks ahead.
@@ -51,7 +54,7 @@ class Foresight:
             person: unit vector of the person who is to be replaced, from SFace.
         """
         codes = codes_of(identities) - self._mean
-        return Foreseen(codes @ (self._vector @ person), *(codes @ self._quality).T)
+        return Foreseen(codes @ (self._vector @ person), codes @ self._common, *(codes @ self._quality).T)
 
 
 def codes_of(identities: Sequence[Identity]) -> Floats:

@@ -10,13 +10,19 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from masquerade.regions import CODED, MERGED
+from masquerade.regions import CODED, EYES, MERGED
 
 CODE = 32
 """Numbers of a region's code."""
 
 GAZE = 2
-"""Where the eyes look, x and y: the map has no irises."""
+"""Where the eyes look, x and y, in widths of an eye (see `masquerade.faces.landmarks.CONDITION`): the map has no irises."""
+
+IRIS = 0.2
+"""An iris's radius, in widths of the eye."""
+
+ONE_EYE = 0.05
+"""Where the eyes' pixels are spread by less, in shares of the side, only one eye is seen."""
 
 
 class TextureEncoder(nn.Module):
@@ -90,7 +96,7 @@ class AnonymizationNet(nn.Module):
         style = CODE + len(MERGED)
         self.mapping = nn.Sequential(nn.Linear(len(CODED) * CODE + GAZE, 256), nn.LeakyReLU(0.2), nn.Linear(256, mapped), nn.LeakyReLU(0.2))
         self.unshuffle = nn.PixelUnshuffle(2)
-        self.entry = nn.Conv2d(4 * len(MERGED) + 2, 32, 3, padding=1)
+        self.entry = nn.Conv2d(4 * len(MERGED) + 2 + 4, 32, 3, padding=1)
         self.down = nn.ModuleList([nn.Conv2d(32, w2, 4, 2, 1), nn.Conv2d(w2, w3, 4, 2, 1), nn.Conv2d(w3, w4, 4, 2, 1)])
         self.middle = _Block(w4, style, mapped)
         self.below = nn.ModuleList([nn.Conv2d(w4, w3, 1), nn.Conv2d(w3, w2, 1), nn.Conv2d(w2, w1, 1)])
@@ -104,7 +110,8 @@ class AnonymizationNet(nn.Module):
         half = F.avg_pool2d(planes, 2)
         styles = [self._style(half if k == 1 else F.avg_pool2d(half, k), code) for k in (1, 2, 4, 8)]
         mapped = self.mapping(torch.cat([code.flatten(1), gaze], 1))
-        x = F.leaky_relu(self.entry(torch.cat([self.unshuffle(planes), _coordinates(half)], 1)), 0.2)
+        seen = [self.unshuffle(planes), _coordinates(half), self.unshuffle(irises(planes[:, EYES : EYES + 1], gaze))]
+        x = F.leaky_relu(self.entry(torch.cat(seen, 1)), 0.2)
         features = [x]
         for down in self.down:
             x = F.leaky_relu(down(x), 0.2)
@@ -124,6 +131,37 @@ class AnonymizationNet(nn.Module):
         last = planes.permute(0, 2, 3, 1).reshape(n, h * w, c)
         spread = torch.bmm(last[..., list(CODED)], code)
         return torch.cat([spread, last], 2).view(n, h, w, CODE + c).permute(0, 3, 1, 2)
+
+
+def irises(eyes: torch.Tensor, gaze: torch.Tensor) -> torch.Tensor:
+    """Where the irises are to be: told as two numbers alone, a gaze is hardly drawn.
+
+    Args:
+        eyes: N x 1 x S x S, the eyes' plane of the map, both in one.
+        gaze: N x 2.
+
+    Returns:
+        N x 1 x S x S in [0, 1], a soft disc in each eye.
+    """
+    eyes = eyes.float()
+    x, y = (_coordinates(eyes) / 2).split(1, 1)
+
+    def mean(weight: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        return (weight * value).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).clamp(min=1e-3)
+
+    def spread(weight: torch.Tensor) -> torch.Tensor:
+        return mean(weight, (x - mean(weight, x)).square()).clamp(min=1e-8).sqrt()
+
+    middle, single = mean(eyes, x), (spread(eyes) < ONE_EYE).float()
+    discs = torch.zeros_like(eyes)
+    for side in (x < middle, x >= middle):
+        eye = eyes * torch.maximum(side.float(), single)
+        width = (12**0.5 * spread(eye)).clamp(min=0.02)
+        across, down = (v - mean(eye, v) - gaze[:, k : k + 1, None, None] * width for k, v in enumerate((x, y)))
+        away = (across.square() + down.square()).sqrt()
+        is_open = (eye.sum((2, 3), keepdim=True) > 1).float()
+        discs = torch.maximum(discs, torch.sigmoid((IRIS * width - away) * eyes.shape[-1]) * is_open)
+    return discs
 
 
 def _coordinates(like: torch.Tensor) -> torch.Tensor:

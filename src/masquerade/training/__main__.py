@@ -41,6 +41,7 @@ def main(argv: list[str]) -> int:
             task.add_argument("--side", type=int, default=128, choices=(64, 128), help="train at this size; 64 is four times as fast")
         if name == "anonymization":
             task.add_argument("--guide", type=Path, help="checkpoint of the IdentityNet run that watches over likeness")
+            task.add_argument("--beside", type=Path, help="folder of all networks' checkpoints: with --start and --guide strangers are drawn too")
         if name == "temporal":
             task.add_argument("--clips", type=Path, required=True, help="folder of clips that prepare-clips wrote")
         if name in ("harmonization", "temporal", "superresolution"):
@@ -87,6 +88,6 @@ def _train(args: argparse.Namespace) -> int:
     budget = dataclasses.replace(preset.budget, pictures=args.pictures or preset.budget.pictures, batch=args.batch or preset.budget.batch)
     if args.minutes:
         budget = dataclasses.replace(budget, seconds=60 * args.minutes)
-    further = {k: getattr(args, k) for k in ("side", "start", "rough", "shape", "harmonization", "guide", "clips") if hasattr(args, k)}
+    further = {k: getattr(args, k) for k in ("side", "start", "rough", "shape", "harmonization", "guide", "beside", "clips") if hasattr(args, k)}
     module.train(args.data, args.out, dataclasses.replace(preset, budget=budget), seed=args.seed, **further)
     return 0

@@ -34,16 +34,20 @@ STRENGTH = 1000.0
 def write_foresight(data: Path, weights: Path, seed: int = 0, heads: int = HEADS, threads: int = 2) -> str:
     """Writes weights/foresight.npz; returns one line that says how good the foresight is.
 
-    Arrays: mean 352; vector 352 x 128, to SFace's unit vector; quality 352 x 4, to disagreement, roughness, clarity and contrast.
+    Arrays: mean 352; vector 352 x 128, to SFace's unit vector; common 128, what these have in common; quality 352 x 4, to disagreement,
+    roughness, clarity and contrast.
     """
     codes, seen, people, head = _drawn(data, seed, heads, threads)
     test = head >= round((1 - HELD_OUT) * (head.max() + 1))
     given, centred = _centred(codes, head), _centred(seen, head)
     found = given @ _fitted(given[~test], centred[~test])
     figures = {"likeness": ((found[:, :128] * people).sum(1), (centred[:, :128] * people).sum(1))}
+    common = seen[:, :128].mean(0) / np.linalg.norm(seen[:, :128].mean(0))
+    figures["commonness"] = found[:, :128] @ common, centred[:, :128] @ common
     figures |= {name: (found[:, 128 + k], centred[:, 128 + k]) for k, name in enumerate(("disagreement", "roughness", "clarity", "contrast"))}
     matrix = _fitted(given, centred).astype(np.float16)
-    np.savez_compressed(weights / "foresight.npz", mean=codes.mean(0).astype(np.float32), vector=matrix[:, :128], quality=matrix[:, 128:])
+    means = {"mean": codes.mean(0).astype(np.float32), "common": common.astype(np.float32)}
+    np.savez_compressed(weights / "foresight.npz", **means, vector=matrix[:, :128], quality=matrix[:, 128:])
     told = ", ".join(f"{name} {np.corrcoef(guess[test], truth[test])[0, 1]:.2f}" for name, (guess, truth) in figures.items())
     return f"foresight: {len(codes)} faces on {head.max() + 1} heads; correlation on held-out heads: {told}"
 

@@ -16,12 +16,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from masquerade.networks.anonymization import AnonymizationNet, TextureEncoder
 from masquerade.networks.discriminators import Discriminator
 from masquerade.networks.harmonization import HarmonizationNet
-from masquerade.networks.shape import ShapeVAE
-from masquerade.training.anonymization import Batch, CodeMeans, Faces, batch_at, batch_of, faces_of
+from masquerade.training.adversarial import AdversarialPreset, teach
 from masquerade.training.data import open_prepared
+from masquerade.training.faces import Faces, batch_at, batch_of, faces_of
 from masquerade.training.loop import (
     DEVICE,
     Average,
@@ -36,32 +35,17 @@ from masquerade.training.loop import (
     to_pixels,
     write_grid,
 )
-from masquerade.training.losses import FeatureLoss, attention, hinge_critic, judged, masked_l1, r1_penalty
-from masquerade.training.proxy import blurred, spoilt
-from masquerade.training.shape import drawn_anew, latents_of
-
-LATENTS = 2000
-"""How many made-up people's shapes strangers' maps are drawn from."""
-
-FINE = 1.6
-"""Details are what a blur of this sigma takes away, in pixels."""
-
-LIGHT_CELLS = 8
-"""Light is compared in so many by so many cells."""
+from masquerade.training.losses import FeatureLoss, attention, detail_difference, judged, light_difference, masked_l1
+from masquerade.training.proxy import spoilt
+from masquerade.training.rough import Rough, given_to_mend
 
 
 @dataclass(frozen=True)
-class Preset:
-    budget: Budget
-    rate: float = 3e-4
-    critic_rate: float = 4e-4
-    l1: float = 4.0
-    feature: float = 1.0
-    adversarial: float = 0.15
+class Preset(AdversarialPreset):
+    """`light`, `detail`: what strangers' light and details count. `through_generator`, `strangers`: shares of own faces and of the batch."""
+
     light: float = 2.0
     detail: float = 4.0
-    r1: float = 1.0
-    r1_every: int = 24
     through_generator: float = 0.6
     strangers: float = 0.33
 
@@ -71,46 +55,6 @@ PRESETS = {
     "gpu": Preset(Budget(1_000_000, 64, save_every_s=40), r1_every=16),
     "paper": Preset(Budget(12_000_000, 12), rate=1e-5, critic_rate=1e-5),
 }
-
-
-class Rough:
-    """AnonymizationNet and its encoder, and perhaps ShapeVAE, frozen, from runs' checkpoints: makes rough faces of photos."""
-
-    def __init__(self, checkpoint: Path, shape: Path | None = None, faces: Faces | None = None) -> None:
-        state = torch.load(checkpoint, weights_only=True, map_location=DEVICE)["parts"]
-        self.generator, self.encoder, self.means = on_device(AnonymizationNet()), on_device(TextureEncoder()), on_device(CodeMeans(9, 32))
-        self.generator.load_state_dict(state["average"])
-        self.encoder.load_state_dict(state["encoder_average"])
-        self.means.load_state_dict(state["means"])
-        self.shape: ShapeVAE | None = None
-        if shape and faces:
-            self.shape = on_device(ShapeVAE())
-            self.shape.load_state_dict(torch.load(shape, weights_only=True, map_location=DEVICE)["parts"]["average"])
-            self.shape.eval()
-            some = faces.made_up.nonzero()[:LATENTS, 0]
-            self.latents = latents_of(self.shape, faces.maps[some], faces.conditions[some])
-        for network in (self.generator, self.encoder):
-            network.eval()
-
-    @torch.no_grad()
-    def own(self, batch: Batch, noise: float = 0.15) -> torch.Tensor:
-        """The pictures of a batch, through the generator with their own map and code."""
-        with autocast():
-            code = self.encoder(batch.pictures, batch.planes)
-            made: torch.Tensor = self.generator(batch.planes, code + noise * torch.randn_like(code), batch.gaze)
-        return made.float()
-
-    @torch.no_grad()
-    def stranger(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """New faces: a drawn map (where ShapeVAE is at hand) and the code of the batch's neighbour; and the planes of that map."""
-        planes = batch.planes
-        if self.shape is not None:
-            chosen = torch.randint(len(self.latents), (len(planes),), device=planes.device)
-            planes = drawn_anew(self.shape, planes, self.latents[chosen], batch.conditions)
-        with autocast():
-            code = self.means.fill(self.encoder(batch.pictures, batch.planes).roll(1, 0))
-            made: torch.Tensor = self.generator(planes, code, batch.gaze)
-        return made.float(), planes
 
 
 def train(
@@ -152,18 +96,18 @@ def train(
         for o in (optimizer, critic_optimizer):
             set_rate(o, flat_then_linear(run.progress))
         batch = batch_of(faces, preset.budget.batch, rng, side)
-        given, planes = _given(batch, maker, preset.through_generator, strangers)
+        given, planes = given_to_mend(batch, maker, preset.through_generator, strangers)
         entry = torch.lerp(batch.pictures, given, batch.masks)
         with autocast():
             mended = network(entry, batch.masks, planes)
         fake = torch.lerp(batch.pictures, mended.float(), batch.masks)
         half = F.avg_pool2d(batch.masks[:own], 2)
         on = 1.0 if start else min(1.0, max(0.0, (step - 300) / 600))
-        loss_critic = _teach(critic, critic_optimizer, batch.pictures[:own], fake[:own].detach(), half, preset, step) if on > 0 else 0.0
+        loss_critic = teach(critic, critic_optimizer, batch.pictures[:own], fake[:own].detach(), half, preset, step) if on > 0 else 0.0
         l1 = masked_l1(fake[:own], batch.pictures[:own], batch.masks[:own] * attention(batch.planes[:own]))
         feature, adversarial = judged(feature_loss, critic, fake[:own], batch.pictures[:own], half, on > 0)
-        light = _light(fake[own:], batch.masks[own:], batch.pictures[own:]) if strangers else 0.0
-        detail = _detail(fake[own:], given[own:], batch.masks[own:]) if strangers else 0.0
+        light = light_difference(fake[own:], batch.masks[own:], batch.pictures[own:]) if strangers else 0.0
+        detail = detail_difference(fake[own:], given[own:], batch.masks[own:]) if strangers else 0.0
         loss = preset.l1 * l1 + preset.feature * feature + on * preset.adversarial * adversarial + preset.light * light + preset.detail * detail
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -173,55 +117,6 @@ def train(
         return {"l1": l1, "feature": feature, "adversarial": adversarial, "light": light, "detail": detail, "critic": loss_critic}
 
     run.train(one_step, look=lambda: _look(average.network, maker, watched, out / "grid.png"))
-
-
-def _given(batch: Batch, maker: Rough | None, share: float, strangers: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the network is to mend, and the planes of the maps that it was drawn from: spoilt photos, own faces from the generator, spoilt
-    gently, and at the end of the batch strangers as they are."""
-    given, planes = batch.pictures, batch.planes
-    through = torch.zeros(len(given), dtype=torch.bool, device=given.device)
-    if maker:
-        through[: round(share * (len(given) - strangers))] = True
-        given = torch.where(through[:, None, None, None], maker.own(batch), given)
-    given = spoilt(given, through)
-    if maker and strangers:
-        last = slice(len(given) - strangers, None)
-        part = Batch(*(t[last] for t in (batch.pictures, batch.planes, batch.masks, batch.gaze, batch.conditions)))
-        made, drawn = maker.stranger(part)
-        given, planes = torch.cat([given[:-strangers], made]), torch.cat([planes[:-strangers], drawn])
-    return given, planes
-
-
-def _light(fake: torch.Tensor, masks: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Mean difference of coarse colours within the face: N x 3 x S x S each, in [-1, 1]."""
-    cell = fake.shape[-1] // LIGHT_CELLS
-    share = F.avg_pool2d(masks, cell)
-    difference = F.avg_pool2d((fake - truth) * masks, cell)
-    return difference.abs().sum() / (3 * share.sum().clamp(min=1))
-
-
-def _detail(fake: torch.Tensor, given: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Mean difference of what is finer than a few pixels, within the face."""
-    fine = (fake - blurred(fake, FINE)) - (given - blurred(given, FINE))
-    return (fine.abs() * masks).sum() / (3 * masks.sum().clamp(min=1))
-
-
-def _teach(
-    critic: Discriminator, optimizer: torch.optim.Optimizer, real: torch.Tensor, fake: torch.Tensor, mask: torch.Tensor, preset: Preset, step: int
-) -> torch.Tensor:
-    """One step of the critic; it sees whole pictures and where the face was replaced."""
-    count = len(real)
-    with autocast():
-        patches, whole = critic(torch.cat([real, fake]), torch.cat([mask, mask]))
-    loss = hinge_critic((patches[:count], whole[:count]), (patches[count:], whole[count:]))
-    value = loss.detach()
-    if step % preset.r1_every == 0:
-        picture = real[: count // 2].detach().requires_grad_(True)
-        loss = loss + preset.r1 * preset.r1_every / 2 * r1_penalty(critic(picture, mask[: count // 2]), picture)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    return value
 
 
 def _look(network: nn.Module, maker: Rough | None, faces: Faces, path: Path) -> None:

@@ -9,6 +9,14 @@ from torch.nn import functional as F
 from masquerade.networks.segmentation import Encoder
 from masquerade.regions import BROWS, EYES, GLASSES, LOWER_LIP, MOUTH, UPPER_LIP
 from masquerade.training.loop import autocast
+from masquerade.training.proxy import blurred
+
+FINE = 1.6
+"""Details are what a blur of this sigma takes away, in pixels."""
+
+LIGHT_CELLS = 8
+"""Light is compared in so many by so many cells."""
+
 
 Verdicts = tuple[torch.Tensor, torch.Tensor]
 
@@ -83,3 +91,17 @@ def attention(planes: torch.Tensor) -> torch.Tensor:
 def masked_l1(picture: torch.Tensor, truth: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean absolute difference, weighted by a mask N x 1 x S x S."""
     return ((picture - truth).abs() * mask).sum() / (3 * mask.sum().clamp(min=1))
+
+
+def light_difference(fake: torch.Tensor, masks: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Mean difference of coarse colours within the face: N x 3 x S x S each, in [-1, 1]."""
+    cell = fake.shape[-1] // LIGHT_CELLS
+    share = F.avg_pool2d(masks, cell)
+    difference = F.avg_pool2d((fake - truth) * masks, cell)
+    return difference.abs().sum() / (3 * share.sum().clamp(min=1))
+
+
+def detail_difference(fake: torch.Tensor, given: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Mean difference of what is finer than a few pixels, within the face."""
+    fine = (fake - blurred(fake, FINE)) - (given - blurred(given, FINE))
+    return (fine.abs() * masks).sum() / (3 * masks.sum().clamp(min=1))

@@ -20,10 +20,9 @@ from masquerade.networks.discriminators import Discriminator
 from masquerade.networks.harmonization import HarmonizationNet
 from masquerade.networks.superresolution import FACTOR, SuperResolutionNet
 from masquerade.regions import INNER
-from masquerade.training.anonymization import Batch
+from masquerade.training.adversarial import AdversarialPreset, teach
 from masquerade.training.data import open_prepared
-from masquerade.training.harmonization import Preset as PhotoPreset
-from masquerade.training.harmonization import Rough, _teach
+from masquerade.training.faces import Batch
 from masquerade.training.loop import (
     DEVICE,
     Average,
@@ -42,13 +41,14 @@ from masquerade.training.loop import (
 from masquerade.training.losses import FeatureLoss, attention, judged, masked_l1
 from masquerade.training.maps import one_hot, replaced_masks
 from masquerade.training.proxy import blurred
+from masquerade.training.rough import Rough
 
 SMALLEST_FACE = 0.12
 """Crops of which the parser calls less than this share a face are left out."""
 
 
 @dataclass(frozen=True)
-class Preset(PhotoPreset):
+class Preset(AdversarialPreset):
     """`soft`, `grainy`: shares of photos that are blurred or get noise before anything else; `through_generator`: share of the small faces
     that were drawn by AnonymizationNet and HarmonizationNet, mixed with the true ones."""
 
@@ -153,7 +153,7 @@ def train(
         fake = torch.lerp(large, detailed.float(), wide)
         half = F.avg_pool2d(wide, 2)
         on = 1.0 if start else min(1.0, max(0.0, (step - 300) / 600))
-        loss_critic = _teach(critic, critic_optimizer, large, fake.detach(), half, preset, step) if on > 0 else 0.0
+        loss_critic = teach(critic, critic_optimizer, large, fake.detach(), half, preset, step) if on > 0 else 0.0
         l1 = masked_l1(fake, large, wide * enlarged(attention(small.planes)))
         same = masked_l1(F.avg_pool2d(detailed.float(), FACTOR), given, masks)
         feature, adversarial = judged(feature_loss, critic, fake, large, half, on > 0)
