@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from drawers import Upright
-from masquerade.anonymizer import Anonymizer
+from masquerade.anonymizer import LAST_LOOKS, Anonymizer
 from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.second_opinion import LIMIT
 from masquerade.generation.identity import Surroundings
@@ -180,6 +180,18 @@ def test_mostly_hidden_faces_are_obscured(photo: Pixels) -> None:
             return None if found is None else replace(found, visible=0.3)
 
     assert anonymizer(SeesLittle((40, 90, 220)), FACE).photo(photo).faces[0].reason == "mostly hidden"
+
+
+def test_who_is_recognised_in_the_finished_photo_is_obscured_in_the_end(photo: Pixels) -> None:
+    class SeesTheHeadInWholePhotos(FindsInTheMiddle):
+        def __call__(self, photo: Pixels) -> list[Face]:
+            return [replace(FACE, box=(60.0, 60.0, 180.0, 180.0))] if photo.shape[:2] == (SIDE, SIDE) else super().__call__(photo)
+
+    drawer = Paints((40, 90, 220))
+    parts = Parts(Finds(FACE), SeesTheHeadInWholePhotos(), SeesColour(), drawer)
+    (report,) = Anonymizer(parts=parts, seed=1).photo(photo).faces
+    assert (report.action, report.reason) == ("obscured", "audit: still alike")
+    assert drawer.bank.drawn == CANDIDATES * LAST_LOOKS
 
 
 def test_what_no_detector_takes_for_a_face_is_obscured(photo: Pixels) -> None:

@@ -31,6 +31,9 @@ from masquerade.video import ClipResult, Progress, VideoOptions, anonymize_video
 
 Method = Literal["generate", "blur", "pixelate", "solid"]
 
+LAST_LOOKS = 4
+"""So often a finished photo is looked at as a whole; who is recognised the last time is obscured."""
+
 OBSCURED_BY: tuple[ObscuringMethod, ...] = (*("pixelate", "blur") * 12, "solid")
 """How a face that cannot be replaced is obscured, in the order in which it is tried; every time with other noise."""
 
@@ -77,13 +80,25 @@ class Anonymizer:
         faces = self._detector(rgb) if boxes is None else [_face_in(self._detector, rgb, box) for box in boxes]
         entropy = secrets.randbits(64) if self._seed is None else _seed_of(self._seed, rgb)
         pixels = rgb.copy()
-        reports = []
-        for index, face in enumerate(faces):
-            rng = np.random.default_rng([entropy, index])
-            if self._person_key:
-                rng = np.random.default_rng(self._person_key.seed(rgb, face))
-            reports.append(self._face(rgb, pixels, face, rng))
+        seeds = [[self._person_key.seed(rgb, face)] if self._person_key else [entropy, index] for index, face in enumerate(faces)]
+        reports = [self._face(rgb, pixels, face, np.random.default_rng(seed)) for face, seed in zip(faces, seeds, strict=True)]
+        self._look_again(rgb, pixels, faces, reports, seeds)
         return Result(pixels, tuple(reports))
+
+    def _look_again(self, original: Pixels, pixels: Pixels, faces: Sequence[Face], reports: list[FaceReport], seeds: Sequence[Sequence[int]]) -> None:
+        """Looks at the photo as it will be given away; whoever still is recognised in it gets another face, and is obscured in the end. In place."""
+        for attempt in range(1, LAST_LOOKS + 1):
+            new = [index for index, report in enumerate(reports) if report.action == "generated"]
+            similarities = self._audit.last_look(original, pixels, [faces[index] for index in new]) if new else []
+            alike = [index for index, s in zip(new, similarities, strict=True) if s is not None and not self._audit.passes(s)]
+            if not alike:
+                break
+            for index in alike:
+                rng = np.random.default_rng([*seeds[index], attempt])
+                if attempt < LAST_LOOKS:
+                    reports[index] = self._face(original, pixels, faces[index], rng)
+                else:
+                    reports[index] = self._obscured(original, pixels, faces[index], "audit: still alike", attempt, rng)
 
     def people(self, photo: Pixels) -> list[Floats]:
         """Unit vectors of everybody on a photo, for those who are to be kept in a clip."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -113,6 +113,34 @@ class Audit:
         """Whether the detector found a face in what `describe` looked at, not thoroughly: the landmarks found there gave a second vector."""
         return replacement is not None and len(replacement) > 1
 
+    def last_look(self, original: Pixels, result: Pixels, faces: Sequence[Face]) -> list[float | None]:
+        """How much people resemble their replacements to a tool that looks at the whole of both photos, as they are or shrunk to 1280 pixels.
+
+        A landmark that lies a pixel elsewhere can turn the whole alignment of a half-covered face: so the very picture that is given away is
+        looked at.
+
+        Args:
+            original, result: RGB uint8, height x width x 3.
+            faces: as they were found in the original.
+
+        Returns:
+            A cosine for each face; None where one of the photos shows none there.
+        """
+        scale = min(1.0, WHOLE_PX[-1] / max(original.shape[:2]))
+        small = [
+            np.asarray(cv2.resize(p, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8) if scale < 1 else p
+            for p in (original, result)
+        ]
+        found = [[_scaled(f, 1 / scale) for f in self._detector(picture)] for picture in small]
+        similarities: list[float | None] = []
+        for face in faces:
+            before, after = (_near(face, there) for there in found)
+            if before and after:
+                similarities.append(float(self._recognizer.embed(original, before[0]) @ self._recognizer.embed(result, after[0])))
+            else:
+                similarities.append(None)
+        return similarities
+
     def passes(self, similarity: float | None) -> bool:
         """Whether the person is gone for sure."""
         return similarity is not None and similarity < self.limit
@@ -135,9 +163,17 @@ class Audit:
     def _nearest(self, picture: Pixels, face: Face, matrix: NDArray[np.float64]) -> list[Face]:
         """The surest face that the detector finds near a place, in a picture that a matrix leads to."""
         back = np.asarray(cv2.invertAffineTransform(matrix), np.float64)
-        found = [moved(f, back) for f in self._detector(picture)]
-        close = [f for f in found if np.hypot(*(f.landmarks.mean(0) - face.landmarks.mean(0))) < 0.5 * max(face.width, face.height)]
-        return [max(close, key=lambda f: f.score)] if close else []
+        return _near(face, [moved(f, back) for f in self._detector(picture)])
+
+
+def _near(face: Face, found: Sequence[Face]) -> list[Face]:
+    """The surest of the faces that lie where this one lies; none where there is none."""
+    close = [f for f in found if np.hypot(*(f.landmarks.mean(0) - face.landmarks.mean(0))) < 0.5 * max(face.width, face.height)]
+    return [max(close, key=lambda f: f.score)] if close else []
+
+
+def _scaled(face: Face, factor: float) -> Face:
+    return moved(face, np.array([[factor, 0, 0], [0, factor, 0]]))
 
 
 def _off(face: Face, factor: float, drop: float) -> Face:
