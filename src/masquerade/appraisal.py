@@ -31,9 +31,6 @@ ROUGH_FROM, ROUGHNESS = 0.05, 3.0
 """How much brightness varies from pixel to pixel of the skin, as a share of itself, without looking broken; and how much every bit beyond
 counts. Faces with dark blotches and cracks lie above it; half of the real ones lie below 0.04, a tenth above 0.06."""
 
-COMMON = 0.5
-"""How much likeness to what all new faces have in common counts, beside likeness to the person: new faces should differ from each other."""
-
 CLARITY = 2.0
 """How much it counts that a new face does not show clearly what was drawn."""
 
@@ -102,13 +99,13 @@ def appraise(
     return [Appraisal(float(s), float(d), r, c, numbers) for s, d, r, c, numbers in seen]
 
 
-def foresee_with(foresight: Foresight | None, person: Floats | None, likeness: float, contrast: float) -> Foresee | None:
+def foresee_with(foresight: Foresight | None, person: Floats | None, likeness: float, commonness: float, contrast: float) -> Foresee | None:
     """What will speak against identities for one person, as far as it can be told before they are drawn; to be compared only.
 
     Args:
         foresight: None where there is none.
         person: SFace's unit vector, None where it is not known.
-        likeness, contrast: how much these count beside what `Appraisal.burden` knows of.
+        likeness, commonness, contrast: how much these count beside what `Appraisal.burden` knows of.
 
     Returns:
         A function from K identities to K numbers, or None where nothing can be told.
@@ -118,7 +115,7 @@ def foresee_with(foresight: Foresight | None, person: Floats | None, likeness: f
 
     def burden(identities: Sequence[Identity]) -> Floats:
         f = foresight(identities, person)
-        beside = COMMON * f.commonness + AGREEMENT * f.disagreement + ROUGHNESS * f.roughness - CLARITY * f.clarity
+        beside = commonness * f.commonness + AGREEMENT * f.disagreement + ROUGHNESS * f.roughness - CLARITY * f.clarity
         return np.asarray(likeness * f.likeness + beside + contrast * f.contrast, np.float32)
 
     return burden

@@ -122,7 +122,7 @@ class Chooser:
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
             return None
         largest = max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)
-        foresee = foresee_with(self._parts.foresight, person.embedding, DANGER, RESTLESS)
+        foresee = foresee_with(self._parts.foresight, person.embedding, likeness=DANGER, commonness=0.0, contrast=RESTLESS)
         search = Search(lambda: self._drawer.bank.draw(looks[0].reading.around, rng), rng, foresee)
         candidates: list[_Candidate] = []
         for _ in range(ROUNDS if largest >= SMALL_PX else SMALL_ROUNDS):

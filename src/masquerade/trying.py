@@ -33,6 +33,9 @@ UNLIKE = 0.05
 DOUBTFUL, DOUBT = 0.2, 3.0
 """Who is more like the person than this may not pass the closer look, which takes long; and how much every bit of likeness beyond counts."""
 
+COMMON = 0.5
+"""How much likeness to what all new faces have in common counts, beside likeness to the person: new faces should differ from each other."""
+
 SHRUNK_FROM = 0.7
 """A copy that would be shrunk by less is no quicker."""
 
@@ -107,7 +110,7 @@ class FaceTrial:
     @property
     def foresee(self) -> Foresee | None:
         """What will speak against identities for this person; None where nothing can be told."""
-        return foresee_with(self._parts.foresight, None if self._person is None else self._person[0], likeness=1.0, contrast=0.0)
+        return foresee_with(self._parts.foresight, None if self._person is None else self._person[0], likeness=1.0, commonness=COMMON, contrast=0.0)
 
     def round(self, search: Search, count: int) -> Passed | None:
         """Tries so many identities; what passes a first look is laid in at full size and looked at more closely. None where nobody passes."""

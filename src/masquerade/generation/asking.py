@@ -32,11 +32,11 @@ class Question:
     least: float
 
 
+# Not the eyes: asked to close them more than they answer, faces in clips lose them, behind glasses altogether.
 QUESTIONS = (
-    Question(("mouth_opening",), (0.0, 0.05, 0.1, 0.15, 0.2, 0.27, 0.36), 0.25),
+    Question(("mouth_opening",), (0.0, 0.05, 0.1, 0.15, 0.2, 0.27, 0.36), 0.4),
     Question(("mouth_width",), (0.7, 0.85, 1.0, 1.15, 1.3), 0.7),
     Question(("mouth_lift",), (-0.03, 0.04, 0.1, 0.17), 0.7),
-    Question(("left_eye_opening", "right_eye_opening"), (0.0, 0.1, 0.18, 0.26, 0.34, 0.42), 0.25),
 )
 
 
