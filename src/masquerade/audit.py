@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.faces.alignment import take_crop
-from masquerade.faces.geometry import centre, moved, roll_degrees
+from masquerade.faces.geometry import centre, moved, roll_degrees, scaled
 from masquerade.types import Face, Floats, Pixels
 
 WHOLE_PX = (640, 1280)
@@ -131,7 +131,7 @@ class Audit:
             np.asarray(cv2.resize(p, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8) if scale < 1 else p
             for p in (original, result)
         ]
-        found = [[_scaled(f, 1 / scale) for f in self._detector(picture)] for picture in small]
+        found = [[scaled(f, 1 / scale) for f in self._detector(picture)] for picture in small]
         similarities: list[float | None] = []
         for face in faces:
             before, after = (_near(face, there) for there in found)
@@ -170,10 +170,6 @@ def _near(face: Face, found: Sequence[Face]) -> list[Face]:
     """The surest of the faces that lie where this one lies; none where there is none."""
     close = [f for f in found if np.hypot(*(f.landmarks.mean(0) - face.landmarks.mean(0))) < 0.5 * max(face.width, face.height)]
     return [max(close, key=lambda f: f.score)] if close else []
-
-
-def _scaled(face: Face, factor: float) -> Face:
-    return moved(face, np.array([[factor, 0, 0], [0, factor, 0]]))
 
 
 def _off(face: Face, factor: float, drop: float) -> Face:

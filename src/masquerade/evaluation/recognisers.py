@@ -5,7 +5,7 @@ dlib has no part in the pipeline, so it is the independent judge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from masquerade.errors import MasqueradeError
 from masquerade.faces.detection import YuNet
+from masquerade.faces.geometry import scaled
 from masquerade.types import Face, Floats, Pixels
 from masquerade.weights import SFACE, wheel_path
 
@@ -59,12 +60,7 @@ class Detector:
         if scale == 1:
             return self._yunet(photo)
         small = np.asarray(cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        return [_enlarged(face, 1 / scale) for face in self._yunet(small)]
-
-
-def _enlarged(face: Face, factor: float) -> Face:
-    x0, y0, x1, y1 = (v * factor for v in face.box)
-    return replace(face, box=(x0, y0, x1, y1), landmarks=(face.landmarks * factor).astype(np.float32))
+        return [scaled(face, 1 / scale) for face in self._yunet(small)]
 
 
 class Recogniser:

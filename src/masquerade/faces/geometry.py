@@ -34,6 +34,12 @@ def shifted(face: Face, x: float, y: float) -> Face:
     return replace(face, box=(x0 + x, y0 + y, x1 + x, y1 + y), landmarks=face.landmarks + np.array([x, y], np.float32))
 
 
+def scaled(face: Face, factor: float) -> Face:
+    """The face in a picture so many times as large."""
+    x0, y0, x1, y1 = (v * factor for v in face.box)
+    return replace(face, box=(x0, y0, x1, y1), landmarks=(face.landmarks * factor).astype(np.float32))
+
+
 def moved(face: Face, matrix: NDArray[np.float64]) -> Face:
     """The face as it lies after a similarity transform, 2 x 3; its box then holds the ellipse that the old box held."""
     linear, shift = matrix[:, :2], matrix[:, 2]
