@@ -21,6 +21,16 @@ SMOOTHED = 0.6
 belongs to them, the critic tells them from real ones at a glance, and the generator answers with cracks and scribbles."""
 
 
+DARK, DARKEST = 0.2, 0.07
+"""Shares of the faces, by the lightness of their skin, that are drawn twice, and four times as often."""
+
+TURNED, SHUT = 0.45, 0.17
+"""Beyond this yaw, in radians, a head counts as turned; an eye that is open by less, in shares of its width, as shut."""
+
+RAREST = 8.0
+"""No face is drawn more often than so many times as often as others."""
+
+
 @dataclass(frozen=True, eq=False)
 class Faces:
     """What the generating networks train on, on the training device: crops N x 128 x 128 x 3 and merged maps N x 128 x 128, uint8; gaze
@@ -35,17 +45,26 @@ class Faces:
 
 
 def faces_of(prepared: Prepared, split: str) -> Faces:
-    """The usable faces of a split; dark skin and glasses are drawn more often, gray and blurred pictures are left out."""
+    """The usable faces of a split; those of whom there are few are drawn more often (see `_rarity`), gray and blurred pictures are left out."""
     shapes, rows = shapes_of(prepared, split)
     crops = np.asarray(prepared.crops[rows])
     tone, chroma, sharp = _looks(prepared, rows, crops, shapes.maps)
     keep = (chroma > 6) & (sharp > np.quantile(sharp, 0.12))
-    weight = np.where(tone < np.quantile(tone, 0.2), 2.0, 1.0) * np.where(shapes.conditions[:, 10] > 0, 3.0, 1.0)
-    weight = weight[keep] / weight[keep].sum()
+    weight = _rarity(tone, shapes.conditions)[keep]
+    weight /= weight.sum()
     conditions = torch.from_numpy(shapes.conditions[keep]).to(DEVICE)
     made_up = torch.from_numpy(shapes.made_up[keep]).to(DEVICE)
     kept, maps = torch.from_numpy(crops[keep]).to(DEVICE), torch.from_numpy(shapes.maps[keep]).to(DEVICE)
     return Faces(kept, maps, conditions[:, 8:10], conditions, made_up, weight)
+
+
+def _rarity(tone: NDArray[np.float32], conditions: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How often a face is drawn: dark skin, glasses, closed eyes and turned heads are few, and were drawn worst."""
+    dark = np.where(tone < np.quantile(tone, DARKEST), 4.0, np.where(tone < np.quantile(tone, DARK), 2.0, 1.0))
+    turned = np.where(np.abs(conditions[:, 1]) > TURNED, 2.0, 1.0)
+    shut = np.where(conditions[:, 6:8].min(1) < SHUT, 4.0, 1.0)
+    glasses = np.where(conditions[:, 10] > 0, 3.0, 1.0)
+    return np.asarray(np.minimum(dark * turned * shut * glasses, RAREST))
 
 
 def _looks(prepared: Prepared, rows: NDArray[np.int64], crops: NDArray[np.uint8], maps: NDArray[np.uint8]) -> NDArray[np.float32]:
