@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from masquerade.generation.identity import IdentityBank, Surroundings, features_around
-from masquerade.regions import HAIR, NECK, SKIN
+from masquerade.generation.identity import IdentityBank, Surroundings, features_around, in_middling_light, whites_of
+from masquerade.regions import EYES, HAIR, NECK, SKIN
 
 SKIN_TONE = np.array([60, 12, 18], np.float32)
 
@@ -33,3 +33,26 @@ def test_young_and_old_surroundings_get_other_people() -> None:
         {bank.draw(Surroundings(SKIN_TONE, 0.9, age), np.random.default_rng(s)).texture.tobytes() for s in range(30)} for age in (8.0, 75.0)
     )
     assert not young & old
+
+
+def test_skin_in_dim_light_is_not_taken_for_dark_skin() -> None:
+    parsing = np.full((128, 128), SKIN, np.uint8)
+    parsing[50:60, 30:50] = EYES
+    dim, bright = (np.full((128, 128, 3), level, np.uint8) for level in (90, 200))
+    skin = np.array([40, 12, 18], np.float32)
+    whites = [whites_of(crop, parsing) for crop in (dim, bright)]
+    assert whites[0] is not None and whites[1] is not None
+    assert in_middling_light(skin, whites[0])[0] > in_middling_light(skin, whites[1])[0] + 10
+    assert np.array_equal(in_middling_light(skin, whites_of(dim, np.full_like(parsing, SKIN))), skin)
+
+
+def test_dark_skin_gets_dark_textures() -> None:
+    bank = IdentityBank()
+    dark, light = (
+        {
+            bank.draw(Surroundings(np.array([tone, 14, 18], np.float32), 0.1, 35.0, 62.0), np.random.default_rng(s)).texture.tobytes()
+            for s in range(30)
+        }
+        for tone in (30, 60)
+    )
+    assert not dark & light

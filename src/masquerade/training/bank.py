@@ -1,7 +1,7 @@
 """The bank of identities: shape latents and texture codes of people who do not exist, and what is needed to choose among them.
 
-Half of them are read from pictures of made-up people. These are mostly young and light-skinned, so the other half are drawn from
-distributions: one for each sex, age band and third of skin lightness, fitted to the joint latents, codes, skin and age of all training
+A third of them are read from pictures of made-up people. These are mostly young and light-skinned, so the others are drawn from
+distributions: one for each sex, age band and band of skin lightness, fitted to the joint latents, codes, skin and age of all training
 faces. A sample mixes hundreds of people with random weights; it is nobody.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from masquerade.generation.identity import features_around
+from masquerade.generation.identity import features_around, in_middling_light, whites_of
 from masquerade.networks.anonymization import TextureEncoder
 from masquerade.networks.shape import LATENT, ShapeVAE
 from masquerade.regions import SKIN
@@ -34,7 +34,10 @@ SHARPEST = 0.6
 AGES = (0, 6, 13, 23, 36, 51, 66, 120)
 """Bounds of the age bands in years."""
 
-LEAST_FITTED = 60
+TONES = (0.07, 0.33, 0.67)
+"""Bounds of the bands of lightness, as shares of the faces: in the darkest third most people have brown skin, in the darkest band dark skin."""
+
+LEAST_FITTED = 40
 """A distribution is fitted to at least so many faces."""
 
 LOOSE = 0.1
@@ -47,9 +50,9 @@ UTK = re.compile(r"^(\d+)_([01])_[0-4]_")
 def write_bank(runs: Path, data: Path, weights: Path, seed: int = 0) -> str:
     """Writes weights/identities.npz; returns one line that says what it holds.
 
-    Arrays: shape P x 64, texture P x 9 x 32 float16 (complete: a region that a person lacks comes from one of like skin), skin P x 3
-    (CIELAB of the skin's mean colour), female P (0 or 1), age P (years); around_mean and around_scale 483, sex_weight and age_weight 484:
-    apparent sex (logistic) and age (linear) from `features_around`.
+    Arrays: shape P x 64, texture P x 9 x 32 float16 (complete: a region that a person lacks comes from one of like skin), skin P x 3 (CIELAB
+    of the skin's mean colour, in middling light), female P (0 or 1), age P (years); around_mean and around_scale 483, sex_weight and
+    age_weight 484: apparent sex (logistic) and age (linear) from `features_around`.
     """
     rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
@@ -100,7 +103,7 @@ def _sharpness(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.float6
 def _encode(
     prepared: Prepared, shapes: Shapes, rows: NDArray[np.int64], chosen: NDArray[np.int64], runs: Path
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Latents, codes and the skin's CIELAB of some faces."""
+    """Latents, codes and the skin's CIELAB, in middling light, of some faces."""
     shape, texture = ShapeVAE().eval(), TextureEncoder().eval()
     shape.load_state_dict(torch.load(runs / "shape" / CHECKPOINT, weights_only=True)["parts"]["average"])
     texture.load_state_dict(torch.load(runs / "anonymization" / CHECKPOINT, weights_only=True)["parts"]["encoder_average"])
@@ -114,7 +117,8 @@ def _encode(
             codes.append(texture(to_tensor(crops), one_hot(shapes.maps[part])).numpy())
         for crop, parsing in zip(crops, shapes.maps[part], strict=True):
             mean = crop[parsing == SKIN].mean(0) / 255
-            skin.append(cv2.cvtColor(mean.astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)[0, 0])
+            seen = cv2.cvtColor(mean.astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)[0, 0]
+            skin.append(in_middling_light(seen, whites_of(crop, parsing)))
     return latents.numpy(), np.concatenate(codes), np.stack(skin)
 
 
@@ -150,10 +154,10 @@ def _linear(features: NDArray[np.float64], truth: NDArray[np.float64], strength:
 def _sampled(
     everything: NDArray[np.float64], sexes: NDArray[np.int64], lightness: NDArray[np.float32], ages: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Draws people from one normal distribution for each sex, age band and third of lightness: random mixtures of the group's deviations."""
-    thirds = np.digitize(lightness, np.quantile(lightness, [1 / 3, 2 / 3]))
+    """Draws people from one normal distribution for each sex, age band and band of lightness: random mixtures of the group's deviations."""
+    tones = np.digitize(lightness, np.quantile(lightness, TONES))
     bands = np.digitize(ages, AGES[1:-1])
-    groups = [np.flatnonzero((sexes == s) & (bands == b) & (thirds == t)) for s in (0, 1) for b in range(len(AGES) - 1) for t in range(3)]
+    groups = [np.flatnonzero((sexes == s) & (bands == b) & (tones == t)) for s in (0, 1) for b in range(len(AGES) - 1) for t in range(len(TONES) + 1)]
     groups = [g for g in groups if len(g) >= LEAST_FITTED]
     drawn, sex = [everything[:0]], [sexes[:0]]
     for group in groups:
