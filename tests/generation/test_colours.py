@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from masquerade.generation.colours import LARGEST_TONING, gray, is_gray, lab_of, toned
-from masquerade.regions import BACKGROUND, EYES, MOUTH, SKIN
+from masquerade.regions import BACKGROUND, EARS, EYES, MOUTH, SKIN
 from masquerade.types import Floats
 
 SIDE = 64
@@ -39,6 +39,13 @@ def test_skin_becomes_the_persons_eyes_and_surroundings_stay() -> None:
     assert np.abs(after[34, 30] - DARK_SKIN).max() < 5
     assert np.abs(after[23, 30] - (80, 0, 2)).max() < 1.5
     assert np.abs(toned(face, parsing, DARK_SKIN)[:4] - face[:4]).max() < 1.5
+
+
+def test_ears_of_another_colour_become_the_persons_too() -> None:
+    face, parsing = drawn((60, 8, 20))
+    parsing[20:40, :8], face[20:40, :8] = EARS, rgb((58, 22, 12))
+    after = lab_of(toned(face, parsing, DARK_SKIN))
+    assert np.abs(after[30, 3] - DARK_SKIN).max() < 5
 
 
 def test_toning_has_a_limit() -> None:

@@ -7,11 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.masks import REPLACED
-from masquerade.regions import EYES, MOUTH, NOSE, SKIN
+from masquerade.regions import EARS, EYES, MOUTH, NOSE, SKIN
 from masquerade.types import Floats, Pixels
 
 TONED, LARGEST_TONING = 0.8, 20.0
 """Share of the remaining difference in skin colour that is taken away, and its limit in CIELAB units."""
+
+FEWEST_SKIN, FEWEST_EARS = 50, 20
+"""With fewer pixels of skin nothing is toned; with fewer of ears these are toned as the face is."""
 
 FEWEST_TEETH, DARK_TEETH = 30, 0.8
 """An open mouth has more pixels than this; where its lightest third is darker than so much of the skin's lightness, no teeth are seen."""
@@ -32,16 +35,24 @@ def toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats) -> Floats:
         skin: CIELAB of the skin that was there.
     """
     skin_pixels = np.isin(parsing, (SKIN, NOSE))
-    if skin_pixels.sum() < 50:
+    if skin_pixels.sum() < FEWEST_SKIN:
         return face
     lab = lab_of(face)
-    away = (skin - np.median(lab[skin_pixels], 0)) * TONED
     # Eyes and teeth are as white in dark skin as in light.
-    coloured = np.isin(parsing, REPLACED) & ~np.isin(parsing, (EYES, MOUTH))
-    inside = cv2.GaussianBlur(coloured.astype(np.float32), (0, 0), 1.0)[..., None]
+    coloured, ears = np.isin(parsing, REPLACED) & ~np.isin(parsing, (EYES, MOUTH)), parsing == EARS
+    change = coloured[..., None] * _missing(lab[skin_pixels], skin)
+    if ears.sum() >= FEWEST_EARS:
+        # Ears have a code of their own, and often another colour.
+        change[ears] = _missing(lab[ears], skin)
     lab = _whitened(lab, parsing == MOUTH, float(skin[0]))
-    lab += inside * np.clip(away, -LARGEST_TONING, LARGEST_TONING).astype(np.float32)
+    lab += cv2.GaussianBlur(change, (0, 0), 1.0)
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)
+
+
+def _missing(lab: Floats, skin: Floats) -> Floats:
+    """By how much pixels of skin, N x 3 CIELAB, are to be moved so that they look like the skin that was there."""
+    away = (skin - np.median(lab, 0)) * TONED
+    return np.clip(away, -LARGEST_TONING, LARGEST_TONING).astype(np.float32)
 
 
 def _whitened(lab: Floats, mouth: NDArray[np.bool_], skin: float) -> Floats:
