@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masquerade.appraisal import AGREEMENT, ROUGH_FROM, UNITS, Appraisal, appraise
+from masquerade.appraisal import AGREEMENT, LOPSIDED_FROM, ROUGH_FROM, UNITS, Appraisal, appraise
 from masquerade.faces.second_opinion import LIMIT, WEIGHT
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
 from masquerade.parts import Parts
-from masquerade.regions import SKIN
+from masquerade.regions import EYES, SKIN
 from masquerade.types import Crop, Floats, Pixels
 
 CROP = Crop(np.full((128, 128, 3), 50, np.uint8), np.eye(2, 3), np.ones((128, 128), bool))
@@ -73,3 +73,19 @@ def test_blotched_skin_is_a_burden_and_even_skin_is_none() -> None:
 
 def test_unclear_faces_are_a_burden() -> None:
     assert Appraisal(0.0, 0.0, 0.0, clarity=0.7).burden > Appraisal(0.0, 0.0, 0.0, clarity=0.9).burden + 0.3
+
+
+def test_a_dark_patch_for_an_eye_is_a_burden_light_from_the_side_is_none() -> None:
+    parts = Parts(lambda _: [], lambda _: [], None, ReadsBrightness())  # type: ignore[arg-type]
+    wanted = reading(0.15)
+    wanted.mask[:], wanted.parsing[20:110, 20:108] = 1, SKIN
+    wanted.parsing[48:54, 36:52] = wanted.parsing[48:54, 76:92] = EYES
+    even = np.full((128, 128, 3), 150, np.float32)
+    patch, side = even.copy(), even.copy()
+    patch[44:58, 32:56] = 80
+    side[:, :64] = 120
+    plain, patched, lit = appraise(parts, Crop(even.astype(np.uint8), np.eye(2, 3), CROP.inside), wanted, np.stack([even, patch, side]))
+    assert plain.lopsidedness == pytest.approx(0, abs=1e-3)
+    assert lit.lopsidedness < LOPSIDED_FROM + 0.02
+    assert patched.lopsidedness > 3 * LOPSIDED_FROM
+    assert patched.burden > plain.burden + 0.1

@@ -15,7 +15,7 @@ from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Foresee
 from masquerade.masks import laid_over
 from masquerade.parts import Parts
-from masquerade.regions import BROWS, EYES, GLASSES, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
+from masquerade.regions import BROWS, EYES, GLASSES, HAIR, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
 from masquerade.types import Crop, Floats, Identity, Pixels
 
 UNITS = np.array([0.1, 0.1, 0.1, 0.05, 0.08, 0.03, 0.06, 0.06, 0.1, 0.1], np.float32)
@@ -34,6 +34,13 @@ counts. Faces with dark blotches and cracks lie above it; half of the real ones 
 CLARITY = 2.0
 """How much it counts that a new face does not show clearly what was drawn."""
 
+LOPSIDED_FROM, LOPSIDEDNESS = 0.06, 2.0
+"""How much darker, as a logarithm, one eye with what surrounds it may be than the other, and how much every bit beyond counts: of 444 new faces
+half lie above it; those far above have a dark patch for an eye."""
+
+SIDE_LIGHT, FEWEST_SEEN = 0.7, 20
+"""So much of the cheeks' difference is expected between the eyes, too; with fewer pixels of either nothing can be told."""
+
 FEATURES, FEATURES_REACH, EDGE_REACH = (BROWS, EYES, GLASSES, NOSE, MOUTH, UPPER_LIP, LOWER_LIP), 0.04, 0.02
 """Where skin is not looked at: so near to one of the person's features that a stranger's may lie there, and at the face's edge, in shares of
 the side."""
@@ -48,6 +55,7 @@ class Appraisal:
         disagreement: mean difference of its pose and expression from the ones wanted, in `UNITS`.
         roughness: how much the skin's brightness varies from pixel to pixel, as a share of itself.
         clarity: how clearly it shows what was drawn, 0 to 1.
+        lopsidedness: how much darker one eye is than the other, beyond what the light on the cheeks explains.
         shown: its pose and expression, ten numbers; None where they are not told.
     """
 
@@ -55,6 +63,7 @@ class Appraisal:
     disagreement: float
     roughness: float = 0.0
     clarity: float = 1.0
+    lopsidedness: float = 0.0
     shown: Floats | None = None
 
     @property
@@ -71,7 +80,7 @@ class Appraisal:
     def burden(self) -> float:
         """What speaks against it, to be added to the audit's cosine."""
         ugliness = ROUGHNESS * max(self.roughness - ROUGH_FROM, 0.0) + CLARITY * (1 - self.clarity)
-        return self.likeness + ugliness
+        return self.likeness + ugliness + LOPSIDEDNESS * max(self.lopsidedness - LOPSIDED_FROM, 0.0)
 
 
 def appraise(
@@ -93,10 +102,10 @@ def appraise(
     shown = parts.replacement.conditions(laid)
     disagreements = np.mean(np.abs(shown - wanted) / UNITS, 1)
     skin = _plain_skin(reading.parsing)
-    roughness = [_roughness(face, skin) for face in laid]
+    roughness, lopsidedness = [_roughness(face, skin) for face in laid], _lopsidedness(laid, reading.parsing, skin)
     clear = parts.replacement.clarity(laid, asked or reading, identities) if identities else [1.0] * len(laid)
-    seen = zip(resemblances, disagreements, roughness, clear, shown, strict=True)
-    return [Appraisal(float(s), float(d), r, c, numbers) for s, d, r, c, numbers in seen]
+    seen = zip(resemblances, disagreements, roughness, clear, lopsidedness, shown, strict=True)
+    return [Appraisal(float(s), float(d), r, c, o, numbers) for s, d, r, c, o, numbers in seen]
 
 
 def foresee_with(foresight: Foresight | None, person: Floats | None, likeness: float, commonness: float, contrast: float) -> Foresee | None:
@@ -130,14 +139,31 @@ def contrast_of(face: Floats, mask: Floats) -> float:
 
 def _plain_skin(parsing: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where a new face has skin and nothing else, in all likelihood: S x S."""
-    side = parsing.shape[0]
-
-    def grown(mask: NDArray[np.bool_], reach: float) -> NDArray[np.bool_]:
-        width = 2 * round(reach * side) + 1
-        return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((width, width), np.uint8)) > 0)
-
-    elsewhere = grown(np.isin(parsing, FEATURES), FEATURES_REACH) | grown(~np.isin(parsing, (*FEATURES, SKIN)), EDGE_REACH)
+    elsewhere = _grown(np.isin(parsing, FEATURES), FEATURES_REACH) | _grown(~np.isin(parsing, (*FEATURES, SKIN)), EDGE_REACH)
     return np.asarray((parsing == SKIN) & ~elsewhere)
+
+
+def _grown(mask: NDArray[np.bool_], reach: float) -> NDArray[np.bool_]:
+    """A mask S x S, wider by a share of its side."""
+    width = 2 * round(reach * len(mask)) + 1
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((width, width), np.uint8)) > 0)
+
+
+def _lopsidedness(faces: Pixels, parsing: NDArray[np.uint8], skin: NDArray[np.bool_]) -> list[float]:
+    """See `Appraisal`, for K faces in a crop whose person had their eyes as `parsing` says; 0 where they were not seen."""
+    eyes = parsing == EYES
+    row, column = np.nonzero(eyes)
+    if not len(row):
+        return [0.0] * len(faces)
+    down, across = np.indices(parsing.shape)
+    left = across < np.median(column)
+    around, cheeks = _grown(eyes, FEATURES_REACH) & ~np.isin(parsing, (BROWS, GLASSES, HAIR)), skin & (down > row.mean())
+    parts = [around & left, around & ~left, cheeks & left, cheeks & ~left]
+    if min(part.sum() for part in parts) < FEWEST_SEEN:
+        return [0.0] * len(faces)
+    brightness = [cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).astype(np.float32) for face in faces]
+    light = np.log([[b[part].mean() + 1 for part in parts] for b in brightness])
+    return [float(d) for d in np.abs(light[:, 0] - light[:, 1] - SIDE_LIGHT * (light[:, 2] - light[:, 3]))]
 
 
 def _roughness(face: Pixels, skin: NDArray[np.bool_]) -> float:
