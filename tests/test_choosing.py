@@ -35,12 +35,13 @@ class Bank:
 
 
 class DrawsGray(Upright):
-    def __init__(self, reads: bool = True, visible: float = 1.0, clear: float = 1.0) -> None:
+    def __init__(self, reads: bool = True, visible: float = 1.0, clear: float = 1.0, glasses: bool = False) -> None:
         self.bank, self.reads, self.visible, self.clear = Bank(), reads, visible, clear
+        self.condition = np.array([0] * 10 + [glasses], np.float32)
 
     def read(self, crop: Crop, sure: bool = False) -> Reading | None:
         mask = np.ones((128, 128), np.float32)
-        reading = Reading(np.ones((128, 128), np.uint8), mask, np.zeros(11, np.float32), Surroundings(None, 0.5), self.visible)
+        reading = Reading(np.ones((128, 128), np.uint8), mask, self.condition, Surroundings(None, 0.5), self.visible)
         return reading if self.reads else None
 
     def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]:
@@ -89,6 +90,12 @@ def test_somebody_is_found_for_a_person_of_whom_nothing_is_known() -> None:
 @pytest.mark.parametrize("drawer", [DrawsGray(visible=0.3), DrawsGray(clear=0.6)])
 def test_who_is_hidden_or_cannot_be_drawn_clearly_gets_no_new_face(drawer: DrawsGray) -> None:
     assert chosen(Person(0, portraits=[look(60)], embedding=axis(0)), drawer) is None
+
+
+def test_faces_with_glasses_may_be_less_clear() -> None:
+    person = Person(0, portraits=[look(60)], embedding=axis(0))
+    assert chosen(person, DrawsGray(clear=0.73)) is None
+    assert chosen(person, DrawsGray(clear=0.73, glasses=True)) is not None
 
 
 @pytest.mark.parametrize(

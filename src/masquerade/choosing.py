@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from masquerade.faces.people import Person, Portrait
 from masquerade.generation.asking import Answers
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
-from masquerade.generation.search import Search
+from masquerade.generation.search import Foresee, Search
 from masquerade.limits import LEAST_VISIBLE
 from masquerade.masks import laid_over, pasted_mask
 from masquerade.parts import Parts
@@ -46,6 +46,10 @@ FORESEEN = 2.0
 """How much likeness that is only foreseen counts, though it may be far from any danger: counted as much as danger, the least alike were drawn, and
 they are the ugliest (seated clip: spread +0.11 instead of +0.04, a rugged face on a young woman)."""
 
+HARD = 1.2
+"""Where the best of the first identities have more against them than this, many people are alike to the person: then what is foreseen counts as
+danger does, and shapes need not go with the surroundings' age any more."""
+
 RESTLESS = 1.0
 """How much it counts that a new face has more contrast than the person's, in shares of it: where brows, stubble and glasses are darker, every
 error of the motion shows, and the face flickers (of six faces for one clip: contrast 1.09 to 1.37, flicker 1.09 to 1.35, in this order)."""
@@ -53,6 +57,16 @@ error of the motion shows, and the face flickers (of six faces for one clip: con
 CLEAR = 0.77
 """A person of whom even the best new face is less clear than this, in the median of the looks, gets none: of 27 people in two clips of dark
 and crowded scenes all whom this or `LEAST_VISIBLE` leaves out had broken faces."""
+
+
+GLASSES_WORN = 10
+"""Place in the condition of whether glasses are worn."""
+
+GLASSES_UNCLEAR = 0.07
+"""So much less clear faces with glasses may be: the parser finds thin frames seldom where they were drawn, also where they look well."""
+
+UNCLEAR = 10.0
+"""How much every bit of clearness that is missing counts: somebody a little more alike is better than nobody."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,16 +90,22 @@ class _Look:
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """An identity, and in the looks that it was tried on what spoke against it and how clear it was."""
+    """An identity, how clear it must be, and in the looks that it was tried on what spoke against it and how clear it was."""
 
     identity: Identity
+    wanted: float
     costs: list[float] = field(default_factory=list)
     clearness: list[float] = field(default_factory=list)
 
     @property
     def rank(self) -> float:
         """Between the mean and the worst of the looks; the lowest is the best."""
-        return (float(np.mean(self.costs)) + max(self.costs)) / 2
+        return (float(np.mean(self.costs)) + max(self.costs)) / 2 + UNCLEAR * max(self.unclear, 0.0)
+
+    @property
+    def unclear(self) -> float:
+        """How much clearness is missing, negative where it is not."""
+        return self.wanted - float(np.median(self.clearness))
 
 
 def resemblance(audit: Audit, mean: Floats | None, frame: Floats | None, there: Floats | None) -> float | None:
@@ -126,21 +146,27 @@ class Chooser:
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
             return None
         largest = max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)
-        foresee = foresee_with(self._parts.foresight, person.embedding, likeness=FORESEEN, commonness=0.0, contrast=RESTLESS)
-        search = Search(lambda: self._drawer.bank.draw(looks[0].reading.around, rng), rng, foresee)
+        bank, around = self._drawer.bank, looks[0].reading.around
+        search = Search(lambda: bank.draw(around, rng), rng, self._foresee(person, FORESEEN))
+        wanted = CLEAR - GLASSES_UNCLEAR * bool(looks[0].reading.condition[GLASSES_WORN])
         candidates: list[_Candidate] = []
         for _ in range(ROUNDS if largest >= SMALL_PX else SMALL_ROUNDS):
-            tried = [_Candidate(identity) for identity in search.propose(TRIED)]
+            tried = [_Candidate(identity, wanted) for identity in search.propose(TRIED)]
             self._try_on(looks[:1], tried, person, closely=False)
             search.judge([(candidate.identity, candidate.rank) for candidate in tried])
             candidates += tried
+            if min(candidate.rank for candidate in candidates) > HARD:
+                around, search.foresee = replace(around, age=None), self._foresee(person, DANGER)
         for count, depth in SHORTLISTS:
             candidates = sorted(candidates, key=lambda candidate: candidate.rank)[:count]
             self._try_on(looks[len(candidates[0].costs) : depth], candidates, person, closely=True)
         best = min(candidates, key=lambda candidate: candidate.rank)
-        if np.median(best.clearness) < CLEAR:
+        if best.unclear > 0:
             return None
         return Chosen(best.identity, Answers.of(looks[0].reading, lambda reading: self._shown(looks[0], reading, best.identity)))
+
+    def _foresee(self, person: Person, likeness: float) -> Foresee | None:
+        return foresee_with(self._parts.foresight, person.embedding, likeness=likeness, commonness=0.0, contrast=RESTLESS)
 
     def _shown(self, look: _Look, asked: Reading, identity: Identity) -> Floats:
         """Pose and expression of a person who is asked for something else than what is seen in a look."""

@@ -31,6 +31,9 @@ class Search:
     To some people half of the bank is somewhat alike. What makes a stranger unlike is in part his shape and in part his texture, so that two
     who resemble the person little have children who resemble the person less.
 
+    Attributes:
+        foresee: as given; may be exchanged between rounds.
+
     Args:
         draw: one identity from the bank.
         rng: the source of all chance.
@@ -46,22 +49,23 @@ class Search:
         breeds: bool = True,
     ) -> None:
         self.draw = draw
-        self._rng, self._foresee, self._breeds, self._round = rng, foresee if breeds else None, breeds, 0
+        self.foresee = foresee if breeds else None
+        self._rng, self._breeds, self._round = rng, breeds, 0
         self._judged: list[tuple[Identity, float]] = []
 
     def propose(self, count: int) -> list[Identity]:
         """Identities that are to be tried next, the most promising first."""
         bred = count // 2 if self._breeds and self._round >= DRAWN_ROUNDS and len(self._judged) >= PARENTS else 0
         self._round += 1
-        if self._foresee is None:
+        if self.foresee is None:
             return [self._child() for _ in range(bred)] + [self.draw() for _ in range(count - bred)]
         children, drawn = [self._child() for _ in range(AHEAD * bred)], [self.draw() for _ in range(AHEAD * (count - bred))]
         return self._promising(children, bred) + self._promising(drawn, count - bred)
 
     def _promising(self, identities: list[Identity], count: int) -> list[Identity]:
-        if not identities or self._foresee is None:
+        if not identities or self.foresee is None:
             return []
-        return [identities[i] for i in np.argsort(self._foresee(identities), kind="stable")[:count]]
+        return [identities[i] for i in np.argsort(self.foresee(identities), kind="stable")[:count]]
 
     def judge(self, tried: Sequence[tuple[Identity, float]]) -> None:
         """Says how much those who were tried resemble the person: cosine similarities."""
