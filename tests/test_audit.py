@@ -182,3 +182,24 @@ def test_vector_of_zeros_or_nan_cannot_be_measured() -> None:
 
     for value in (0.0, float("nan"), float("inf")):
         assert Audit(Fixed(value), nothing, 0.3).similarity(painted(RED), painted(RED), FACE) is None
+
+
+@pytest.mark.parametrize(("plain", "seen"), [(0.28, 0.5), (0.1, 0.1)])
+def test_in_doubt_the_finished_photo_is_looked_at_with_landmarks_a_little_elsewhere(plain: float, seen: float) -> None:
+    class Fickle:
+        """Sees more of the person as soon as a landmark moves."""
+
+        def embed(self, photo: Pixels, face: Face) -> Floats:
+            moved = not np.array_equal(face.landmarks, SPOTS)
+            cosine = 1.0 if photo[0, 0, 0] == 0 else 0.5 if moved else plain
+            return np.array([cosine, np.sqrt(1 - cosine**2)], np.float32)
+
+    original, result = np.zeros((100, 100, 3), np.uint8), np.ones((100, 100, 3), np.uint8)
+    audit = Audit(Fickle(), lambda photo: [FACE], threshold=0.35, margin=0.05)
+    assert audit.last_look(original, result, [FACE]) == [pytest.approx(seen)]
+
+
+def test_a_face_that_is_not_found_in_the_finished_photo_has_no_likeness() -> None:
+    photo = np.zeros((100, 100, 3), np.uint8)
+    audit = Audit(ByColour(), lambda seen: [FACE] if seen is photo else [], threshold=0.35, margin=0.05)
+    assert audit.last_look(photo, photo.copy(), [FACE]) == [None]
