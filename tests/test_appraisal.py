@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masquerade.appraisal import AGREEMENT, LOPSIDED_FROM, ROUGH_FROM, UNITS, Appraisal, appraise
+from masquerade.appraisal import AGREEMENT, LOPSIDED_FROM, ROUGH_FROM, UNITS, UNREADABLE, Appraisal, appraise
 from masquerade.faces.second_opinion import LIMIT, WEIGHT
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
@@ -55,9 +55,12 @@ def test_the_second_opinion_sees_the_face_within_its_crop() -> None:
     assert appraisal.burden == pytest.approx(WEIGHT * 0.25 + AGREEMENT * appraisal.disagreement)
 
 
-@pytest.mark.parametrize(("resemblance", "disagreement", "passes"), [(0.1, 0.3, True), (LIMIT + 0.01, 0.3, False), (0.1, 0.9, False)])
-def test_resembling_and_broken_faces_do_not_pass(resemblance: float, disagreement: float, passes: bool) -> None:
-    assert Appraisal(resemblance, disagreement).passes is passes
+@pytest.mark.parametrize(
+    ("resemblance", "disagreement", "clarity", "passes"),
+    [(0.1, 0.3, 0.8, True), (LIMIT + 0.01, 0.3, 0.8, False), (0.1, 0.9, 0.8, False), (0.1, 0.3, UNREADABLE - 0.01, False)],
+)
+def test_resembling_and_broken_faces_do_not_pass(resemblance: float, disagreement: float, clarity: float, passes: bool) -> None:
+    assert Appraisal(resemblance, disagreement, clarity=clarity).passes is passes
 
 
 def test_blotched_skin_is_a_burden_and_even_skin_is_none() -> None:
