@@ -59,9 +59,6 @@ CLEAR = 0.77
 and crowded scenes all whom this or `LEAST_VISIBLE` leaves out had broken faces."""
 
 
-GLASSES_WORN = 10
-"""Place in the condition of whether glasses are worn."""
-
 GLASSES_UNCLEAR = 0.07
 """So much less clear faces with glasses may be: the parser finds thin frames seldom where they were drawn, also where they look well."""
 
@@ -148,7 +145,7 @@ class Chooser:
         largest = max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)
         bank, around = self._drawer.bank, looks[0].reading.around
         search = Search(lambda: bank.draw(around, rng), rng, self._foresee(person, FORESEEN))
-        wanted = CLEAR - GLASSES_UNCLEAR * bool(looks[0].reading.condition[GLASSES_WORN])
+        wanted = CLEAR - GLASSES_UNCLEAR * looks[0].reading.glasses
         candidates: list[_Candidate] = []
         for _ in range(ROUNDS if largest >= SMALL_PX else SMALL_ROUNDS):
             tried = [_Candidate(identity, wanted) for identity in search.propose(TRIED)]

@@ -65,6 +65,11 @@ class Reading:
     around: Surroundings
     visible: float = 1.0
 
+    @property
+    def glasses(self) -> bool:
+        """Whether glasses are worn."""
+        return bool(self.condition[-1])
+
 
 class Replacement:
     """All networks that draw faces, loaded once."""
