@@ -252,3 +252,12 @@ def test_a_key_gives_one_person_one_identity_across_photos(photo: Pixels) -> Non
     other[:40] = 0
     assert seeds(b"key", photo) == seeds(b"key", other)
     assert seeds(b"key", photo) != seeds(b"another", photo)
+
+
+def test_what_is_obscured_does_not_cover_the_new_face_before_it(photo: Pixels) -> None:
+    """A face too small to be replaced, found after the one that it lies on the edge of."""
+    small = face_at(145, 120, SMALLEST_PX - 4)
+    result = anonymizer(Paints((40, 90, 220)), FACE, small, seed=1).photo(photo)
+    assert [report.action for report in result.faces] == ["generated", "obscured"]
+    assert [report.box for report in result.faces] == [FACE.box, small.box]
+    assert (result.pixels[120, 140] == (40, 90, 220)).all()

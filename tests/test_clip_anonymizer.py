@@ -16,7 +16,7 @@ from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.people import Person
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
-from masquerade.obscuring import obscure
+from masquerade.obscuring import Method, obscure
 from masquerade.parts import Parts
 from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
@@ -151,6 +151,15 @@ def test_a_blur_that_resembles_the_person_is_replaced_by_another() -> None:
     obscure(first, tracked().face, "blur", np.random.default_rng([0, 0, 0]))
     assert (frames[0] != first).any()
     assert all((frame == frames[0]).all() for frame in frames)
+
+
+@pytest.mark.parametrize(("obscured", "method"), [("hardly a face", "blur"), ("", "sketch")])
+def test_who_gets_no_face_is_sketched_and_what_may_be_a_hand_is_blurred(obscured: str, method: Method) -> None:
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), Sees(), Flickers()), seed=0)
+    shown, (report,) = clip.frame(HEAD, [replace(tracked(), obscure=obscured)])
+    expected = HEAD.copy()
+    obscure(expected, tracked().face, method, np.random.default_rng([0, 0, 0]))
+    assert report.action == "obscured" and np.array_equal(shown, expected)
 
 
 class SeesThePersonAt(Sees):

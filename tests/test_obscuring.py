@@ -11,7 +11,7 @@ from masquerade.faces.recognition import THRESHOLD, SFace
 from masquerade.obscuring import CELLS, REACH, Method, obscure
 from masquerade.types import Box, Face, Pixels
 
-METHODS: tuple[Method, ...] = ("blur", "pixelate", "solid")
+METHODS: tuple[Method, ...] = ("sketch", "blur", "pixelate", "solid")
 
 
 def face_of(box: Box) -> Face:
@@ -89,3 +89,23 @@ def test_face_outside_the_photo_changes_nothing() -> None:
     before = photo.copy()
     obscure(photo, face_of((200, 200, 240, 250)), "pixelate", np.random.default_rng(0))
     assert np.array_equal(photo, before)
+
+
+def test_a_detector_still_finds_a_face_where_one_is_sketched() -> None:
+    photo = astronaut()
+    (face,) = YuNet()(photo)
+    for seed in range(5):
+        result = photo.copy()
+        obscure(result, face, "sketch", np.random.default_rng(seed))
+        (found,) = YuNet()(result)
+        assert np.abs(np.subtract(found.box, face.box)).max() < 0.2 * face.width
+
+
+def test_sketches_with_other_noise_have_other_features() -> None:
+    photo = astronaut()
+    (face,) = YuNet()(photo)
+    gray = np.full_like(photo, 150)
+    first, second = gray.copy(), gray.copy()
+    for seed, result in ((1, first), (2, second)):
+        obscure(result, face, "sketch", np.random.default_rng(seed))
+    assert SFace().embed(first, face) @ SFace().embed(second, face) < 0.99

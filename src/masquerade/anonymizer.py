@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from masquerade.audit import Audit, Detector
-from masquerade.clip_anonymizer import ClipAnonymizer
 from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.detection import YuNet
 from masquerade.faces.geometry import shifted
 from masquerade.faces.recognition import THRESHOLD
-from masquerade.generation.replacement import ShapeSource
+from masquerade.generation.replacement import Reading, ShapeSource
 from masquerade.generation.search import Search
 from masquerade.keys import PersonKey
 from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, LEAST_VISIBLE, MORE_CANDIDATES, ROUNDS, SMALLEST_PX, SURE_SCORE
@@ -26,16 +25,28 @@ from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
 from masquerade.parts import Parts
 from masquerade.trying import FaceTrial
-from masquerade.types import Box, Face, FaceReport, Floats, Pixels, Result
-from masquerade.video import ClipResult, Progress, VideoOptions, anonymize_video
+from masquerade.types import Box, Crop, Face, FaceReport, Floats, Pixels, Result
+
+if TYPE_CHECKING:
+    from masquerade.video import ClipResult, Progress, VideoOptions
 
 Method = Literal["generate", "blur", "pixelate", "solid"]
 
 LAST_LOOKS = 4
 """So often a finished photo is looked at as a whole; who is recognised the last time is obscured."""
 
-OBSCURED_BY: tuple[ObscuringMethod, ...] = (*("pixelate", "blur") * 12, "solid")
+OBSCURED_BY: tuple[ObscuringMethod, ...] = (*("sketch",) * 8, *("pixelate", "blur") * 8, "solid")
 """How a face that cannot be replaced is obscured, in the order in which it is tried; every time with other noise."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """A face of a photo, its crop and what was read in it; neither where no new face can be drawn."""
+
+    face: Face
+    crop: Crop | None = None
+    reading: Reading | None = None
+    why_not: str = ""
 
 
 class Anonymizer:
@@ -81,24 +92,30 @@ class Anonymizer:
         entropy = secrets.randbits(64) if self._seed is None else _seed_of(self._seed, rgb)
         pixels = rgb.copy()
         seeds = [[self._person_key.seed(rgb, face)] if self._person_key else [entropy, index] for index, face in enumerate(faces)]
-        reports = [self._face(rgb, pixels, face, np.random.default_rng(seed)) for face, seed in zip(faces, seeds, strict=True)]
-        self._look_again(rgb, pixels, faces, reports, seeds)
-        return Result(pixels, tuple(reports))
+        found = [self._look_at(rgb, face) for face in faces]
+        reports: dict[int, FaceReport] = {}
+        # What is obscured, and who is farther away, must not cover the new faces before them.
+        for index in sorted(range(len(faces)), key=lambda i: (found[i].reading is not None, faces[i].width)):
+            reports[index] = self._face(rgb, pixels, found[index], np.random.default_rng(seeds[index]))
+        self._look_again(rgb, pixels, found, reports, seeds)
+        return Result(pixels, tuple(reports[index] for index in range(len(faces))))
 
-    def _look_again(self, original: Pixels, pixels: Pixels, faces: Sequence[Face], reports: list[FaceReport], seeds: Sequence[Sequence[int]]) -> None:
+    def _look_again(
+        self, original: Pixels, pixels: Pixels, found: Sequence[_Found], reports: dict[int, FaceReport], seeds: Sequence[Sequence[int]]
+    ) -> None:
         """Looks at the photo as it will be given away; whoever still is recognised in it gets another face, and is obscured in the end. In place."""
         for attempt in range(1, LAST_LOOKS + 1):
-            new = [index for index, report in enumerate(reports) if report.action == "generated"]
-            similarities = self._audit.last_look(original, pixels, [faces[index] for index in new]) if new else []
+            new = [index for index, report in sorted(reports.items()) if report.action == "generated"]
+            similarities = self._audit.last_look(original, pixels, [found[index].face for index in new]) if new else []
             alike = [index for index, s in zip(new, similarities, strict=True) if s is not None and not self._audit.passes(s)]
             if not alike:
                 break
             for index in alike:
                 rng = np.random.default_rng([*seeds[index], attempt])
                 if attempt < LAST_LOOKS:
-                    reports[index] = self._face(original, pixels, faces[index], rng)
+                    reports[index] = self._face(original, pixels, found[index], rng)
                 else:
-                    reports[index] = self._obscured(original, pixels, faces[index], "audit: still alike", attempt, rng)
+                    reports[index] = self._obscured(original, pixels, found[index].face, "audit: still alike", attempt, rng)
 
     def people(self, photo: Pixels) -> list[Floats]:
         """Unit vectors of everybody on a photo, for those who are to be kept in a clip."""
@@ -113,24 +130,35 @@ class Anonymizer:
         on_faces: Callable[[Sequence[FaceReport]], None] = lambda reports: None,
     ) -> ClipResult:
         """Anonymises a clip; see `masquerade.video.anonymize_video` for what is written and raised."""
+        # Photos do not wait for what follows faces through clips: it takes half a second to load.
+        from masquerade.clip_anonymizer import ClipAnonymizer
+        from masquerade.video import VideoOptions, anonymize_video
+
         seed = None if self._seed is None else _seed_of_file(self._seed, source)
         clip = ClipAnonymizer(self._parts, self._method, seed, self._temporal)
         return anonymize_video(source, target, clip, YuNet(0.3), self._parts.recognizer.embed, options or VideoOptions(), on_progress, on_faces)
 
-    def _face(self, original: Pixels, pixels: Pixels, face: Face, rng: np.random.Generator) -> FaceReport:
-        """Replaces or obscures one face, in place."""
+    def _look_at(self, photo: Pixels, face: Face) -> _Found:
+        """What there is to go by for a new face, or why there cannot be one."""
         if self._replacement is None:
-            return self._obscured(original, pixels, face, "method", 0, rng)
+            return _Found(face, why_not="method")
         if min(face.width, face.height) < SMALLEST_PX:
-            return self._obscured(original, pixels, face, "too small", 0, rng)
-        crop = self._replacement.crop(original, face, self._replacement.lean(original, face))
+            return _Found(face, why_not="too small")
+        crop = self._replacement.crop(photo, face, self._replacement.lean(photo, face))
         if share_inside(crop.inside) < LEAST_INSIDE:
-            return self._obscured(original, pixels, face, "mostly outside the picture", 0, rng)
+            return _Found(face, why_not="mostly outside the picture")
         reading = self._replacement.read(crop, sure=face.score >= SURE_SCORE)
         if reading is None:
-            return self._obscured(original, pixels, face, "no face for the parser", 0, rng)
+            return _Found(face, why_not="no face for the parser")
         if reading.visible < LEAST_VISIBLE:
-            return self._obscured(original, pixels, face, "mostly hidden", 0, rng)
+            return _Found(face, why_not="mostly hidden")
+        return _Found(face, crop, reading)
+
+    def _face(self, original: Pixels, pixels: Pixels, found: _Found, rng: np.random.Generator) -> FaceReport:
+        """Replaces or obscures one face, in place."""
+        face, crop, reading = found.face, found.crop, found.reading
+        if self._replacement is None or crop is None or reading is None:
+            return self._obscured(original, pixels, face, found.why_not, 0, rng)
         bank, around = self._replacement.bank, reading.around
         trial = FaceTrial(self._audit, self._parts, original, pixels, face, crop, reading, first=self._person_key is not None)
         search = Search(lambda: bank.draw(around, rng), rng, trial.foresee, breeds=self._person_key is None)

@@ -146,7 +146,7 @@ class ClipAnonymizer:
         if self._method != "generate":
             return self._obscure(pixels, tracked, "method")
         if tracked.obscure:
-            return self._obscure(pixels, tracked, tracked.obscure)
+            return self._obscure(pixels, tracked, tracked.obscure, is_face=False)
         if min(face.width, face.height) < SMALLEST_PX:
             return self._obscure(pixels, tracked, "too small")
         if tracked.person not in self._chosen:
@@ -168,7 +168,7 @@ class ClipAnonymizer:
         state.gain += (FRESH if state.last else 1.0) * (gain - state.gain)
         drawn, mask = self._drawn(crop, state)
         if drawn is None or mask is None:
-            return self._obscure(pixels, tracked, "no face for the parser")
+            return self._obscure(pixels, tracked, "no face for the parser", is_face=False)
         x0, y0, x1, y1 = region_of(crop.matrix, crop.size, pixels.shape[1], pixels.shape[0])
         before = pixels[y0:y1, x0:x1].copy()
         grain = np.random.default_rng([state.chosen.identity.seed, state.frames])

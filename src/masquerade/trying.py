@@ -81,7 +81,7 @@ class FaceTrial:
     """One face that is to be replaced.
 
     Attributes:
-        seen: how many of the new faces a detector called faces so far.
+        seen: how many of the new faces so far were faces to a detector, and to the parser whole ones.
 
     Args:
         audit: decides.
@@ -123,7 +123,7 @@ class FaceTrial:
             if passed is None and candidate.appraisal.passes and self._audit.passes(candidate.similarity):
                 passed = self._closely(candidate)
         found = [candidate for candidate in tried if candidate.is_face]
-        self.seen += len(found)
+        self.seen += sum(candidate.appraisal.passes for candidate in found)
         search.judge([(candidate.identity, candidate.likeness) for candidate in found])
         return passed
 

@@ -4,6 +4,8 @@ A share of the spoilt faces went through AnonymizationNet with their own map and
 kind that this network will have to mend. Where ShapeVAE is at hand, a share of each batch are strangers' faces on drawn maps, as at work.
 No true picture belongs to them: their light must be that of the face that was there, and their details those that came in. The critic does
 not judge them: without a picture to compare with, it taught a pattern of fine lines.
+
+Some photos are put out of focus or made black and white: the face that comes in is sharp and coloured, the one that goes out must not be.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from masquerade.networks.discriminators import Discriminator
 from masquerade.networks.harmonization import HarmonizationNet
 from masquerade.training.adversarial import AdversarialPreset, teach
 from masquerade.training.data import open_prepared
+from masquerade.training.degradation import Degradation, degradation_of
 from masquerade.training.faces import Faces, batch_at, batch_of, faces_of
 from masquerade.training.loop import (
     DEVICE,
@@ -42,12 +45,15 @@ from masquerade.training.rough import Rough, given_to_mend
 
 @dataclass(frozen=True)
 class Preset(AdversarialPreset):
-    """`light`, `detail`: what strangers' light and details count. `through_generator`, `strangers`: shares of own faces and of the batch."""
+    """`light`, `detail`: what strangers' light and details count. `through_generator`, `strangers`: shares of own faces and of the batch.
+    `out_of_focus`, `gray`: shares of the photos that are made so; their faces come in sharp and coloured."""
 
     light: float = 2.0
     detail: float = 4.0
     through_generator: float = 0.6
     strangers: float = 0.33
+    out_of_focus: float = 0.35
+    gray: float = 0.06
 
 
 PRESETS = {
@@ -97,17 +103,19 @@ def train(
             set_rate(o, flat_then_linear(run.progress))
         batch = batch_of(faces, preset.budget.batch, rng, side)
         given, planes = given_to_mend(batch, maker, preset.through_generator, strangers)
-        entry = torch.lerp(batch.pictures, given, batch.masks)
+        degraded = degradation_of(preset.budget.batch, preset.out_of_focus, preset.gray, DEVICE)
+        pictures = degraded(batch.pictures)
+        entry = torch.lerp(pictures, given, batch.masks)
         with autocast():
             mended = network(entry, batch.masks, planes)
-        fake = torch.lerp(batch.pictures, mended.float(), batch.masks)
+        fake = torch.lerp(pictures, mended.float(), batch.masks)
         half = F.avg_pool2d(batch.masks[:own], 2)
         on = 1.0 if start else min(1.0, max(0.0, (step - 300) / 600))
-        loss_critic = teach(critic, critic_optimizer, batch.pictures[:own], fake[:own].detach(), half, preset, step) if on > 0 else 0.0
-        l1 = masked_l1(fake[:own], batch.pictures[:own], batch.masks[:own] * attention(batch.planes[:own]))
-        feature, adversarial = judged(feature_loss, critic, fake[:own], batch.pictures[:own], half, on > 0)
-        light = light_difference(fake[own:], batch.masks[own:], batch.pictures[own:]) if strangers else 0.0
-        detail = detail_difference(fake[own:], given[own:], batch.masks[own:]) if strangers else 0.0
+        loss_critic = teach(critic, critic_optimizer, pictures[:own], fake[:own].detach(), half, preset, step) if on > 0 else 0.0
+        l1 = masked_l1(fake[:own], pictures[:own], batch.masks[:own] * attention(batch.planes[:own]))
+        feature, adversarial = judged(feature_loss, critic, fake[:own], pictures[:own], half, on > 0)
+        light = light_difference(fake[own:], batch.masks[own:], pictures[own:]) if strangers else 0.0
+        detail = detail_difference(fake[own:], degraded(given[own:], slice(own, None)), batch.masks[own:]) if strangers else 0.0
         loss = preset.l1 * l1 + preset.feature * feature + on * preset.adversarial * adversarial + preset.light * light + preset.detail * detail
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -120,19 +128,21 @@ def train(
 
 
 def _look(network: nn.Module, maker: Rough | None, faces: Faces, path: Path) -> None:
-    """Originals, spoilt, mended; rough strangers, mended."""
+    """Originals, spoilt, mended; rough strangers, mended; rough strangers in photos more and more out of focus, some gray, mended."""
     network.eval()
     rows = np.linspace(0, len(faces.crops) - 1, 16).astype(np.int64)
     still = np.zeros(len(rows), bool)
     batch = batch_at(faces, rows, still, still)
     gentle = torch.zeros(len(rows), dtype=torch.bool, device=DEVICE)
     grid = [to_pixels(batch.pictures)]
-    entries = [(spoilt(batch.pictures, gentle), batch.planes)]
+    entries = [(batch.pictures, spoilt(batch.pictures, gentle), batch.planes)]
     if maker:
-        entries.append(maker.stranger(batch))
-    for given, planes in entries:
-        entry = torch.lerp(batch.pictures, given, batch.masks)
+        made, drawn = maker.stranger(batch)
+        degraded = Degradation(torch.linspace(0, 1, len(rows), device=DEVICE), torch.arange(len(rows), device=DEVICE) % 5 == 4)
+        entries += [(batch.pictures, made, drawn), (degraded(batch.pictures), made, drawn)]
+    for pictures, given, planes in entries:
+        entry = torch.lerp(pictures, given, batch.masks)
         with torch.no_grad():
-            mended = torch.lerp(batch.pictures, network(entry, batch.masks, planes), batch.masks)
+            mended = torch.lerp(pictures, network(entry, batch.masks, planes), batch.masks)
         grid += [to_pixels(entry), to_pixels(mended)]
     write_grid(path, grid)
