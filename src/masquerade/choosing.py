@@ -27,8 +27,8 @@ ROUNDS, TRIED = 5, 8
 SMALL_PX, SMALL_ROUNDS = 48, 2
 """Of faces that are never larger than so many pixels nobody sees much, and so many rounds do."""
 
-SHORTLISTS = ((8, 3), (4, None))
-"""So many of the best go on to so many looks, then so many to all."""
+SHORTLISTS = ((8, 3), (4, 5), (2, None))
+"""So many of the best go on to so many looks, and the last to all."""
 
 BEST_LOOKS = 2
 """So many of the best portraits are tried on, beside the fair sample of all frames."""

@@ -238,7 +238,8 @@ class ClipAnonymizer:
     def _similarity(self, original: Pixels, pixels: Pixels, face: Face, number: int) -> float | None:
         """How much what stands there now resembles the person; see `resemblance`."""
         # At the same landmarks: of all ways to compare, this one agrees best with what others find in the whole frame.
-        frame, there = (self._audit.describe(picture, face) for picture in (original, pixels))
+        # The track's landmarks are what the detector found in the original; only where a new face stands may it find others.
+        frame, there = self._audit.describe(original, face, again=False), self._audit.describe(pixels, face)
         return resemblance(self._audit, self._people[number].embedding, frame, there)
 
 
