@@ -37,6 +37,9 @@ SOFT_EDGE = 0.1
 NOISE_LEVELS = 8.0, 20.0
 """Every kept colour is made lighter or darker by so many grey levels at least and at most."""
 
+DARKEST_NOISE, FULL_NOISE_FROM = 0.65, 96.0
+"""Colours of less than so many grey levels get less noise, black ones so much of it: heads in the dark must not shine."""
+
 FEATURES = (
     (0.365, 0.335, 0.075, 0.020, -0.35),
     (0.635, 0.335, 0.075, 0.020, -0.35),
@@ -57,7 +60,7 @@ VARIED, SHIFTED = 0.35, 0.02
 """By how much at most each feature's strength and place are varied at random, in shares of it and of the crop's side."""
 
 LEAST_LIGHT = 64.0
-"""Grey level that features are drawn on at least: in darker faces nobody would see them."""
+"""Shades are drawn as on a face of this grey level at least: in darker ones nobody would see them."""
 
 SKETCH_PX = 128
 """Side of the crop that features are drawn in."""
@@ -92,7 +95,7 @@ def obscure(photo: Pixels, face: Face, method: Method, rng: Generator) -> None:
     if method == "sketch":
         matrix = within(canonical_matrix(face, SKETCH_PX), x0, y0)
         relief = cv2.warpAffine(_relief(rng), matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)[..., None]
-        laid = np.clip(laid + relief * np.maximum(laid, LEAST_LIGHT), 0, 255)
+        laid = np.clip(laid + relief * np.where(relief < 0, np.maximum(laid, LEAST_LIGHT), laid), 0, 255)
     below[:] = np.rint(below + mask * (laid - below)).astype(np.uint8)
 
 
@@ -114,6 +117,7 @@ def _relief(rng: Generator) -> Floats:
 def _noisy(colours: Floats, rng: Generator) -> Floats:
     """Every colour lighter or darker at random, never so that it would be cut off at black or white."""
     change = rng.uniform(*NOISE_LEVELS, colours.shape[:2]).astype(np.float32)[..., None]
+    change *= np.maximum(DARKEST_NOISE, np.minimum(colours.max(-1, keepdims=True) / FULL_NOISE_FROM, 1))
     lighter = (rng.random(colours.shape[:2]) < 0.5)[..., None]
     lighter = (lighter & (colours.max(-1, keepdims=True) + change <= 255)) | (colours.min(-1, keepdims=True) - change < 0)
     return np.clip(np.where(lighter, colours + change, colours - change), 0, 255).astype(np.float32)

@@ -13,9 +13,9 @@ from masquerade.obscuring import Method, obscure
 from masquerade.types import Face, FaceReport, Pixels
 from masquerade.video import TrackedFace
 
-AUDITED_EVERY, NOISES, MARGIN, KEPT_MARGIN = 5, 16, 0.1, 0.03
+AUDITED_EVERY, NOISES, MARGIN = 5, 16, 0.1
 """In every so many frames of a track the audit looks at what is obscured; so many noises are tried at most, until one is so far below the limit. One
-that is there already may come nearer: every change is seen."""
+that is there already stays while it passes: every change is seen."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ class TrackObscurer:
             there = here.copy()
             obscure(there, face, method, self._noise(tracked.track, other))
             similarity = self._audit.likeness(person, self._audit.describe(there, face))
-            if similarity is not None and self._audit.passes(similarity + (MARGIN if other > draw else KEPT_MARGIN)):
+            if similarity is not None and self._audit.passes(similarity + (MARGIN if other > draw else 0.0)):
                 return other
             least = min(least, (1.0 if similarity is None else similarity, other))
         return least[1]
