@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from masquerade.faces.geometry import moved, shifted
 from masquerade.generation.asking import asked_again
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Foresee, Search
+from masquerade.generation.sharpness import blurred, needed_blur
 from masquerade.generation.superresolution import Detailed
 from masquerade.masks import pasted_mask
 from masquerade.parts import Parts
@@ -57,10 +58,11 @@ class Passed:
 
 @dataclass(eq=False)
 class _Tried:
-    """A new face, how alike it is to the person as far as is known, and what else is thought of it."""
+    """A new face, by how much it must be blurred, how alike it is to the person as far as is known, and what else is thought of it."""
 
     identity: Identity
     drawn: Floats
+    blur: float
     pixels: Pixels
     similarity: float
     appraisal: Appraisal
@@ -129,14 +131,15 @@ class FaceTrial:
 
     def _tried(self, identity: Identity, drawn: Floats, appraisal: Appraisal) -> _Tried:
         """A new face after a quick look; a thorough one where somebody who passed that did not pass the closer look."""
-        pixels = self._laid(self._small, self._roughly(drawn), identity)
+        blur = self._blur_of(drawn)
+        pixels = self._laid(self._small, self._roughly(drawn, blur), identity)
         if self._is_hard:
             there = self._audit.describe(pixels, self._small.face, round(self._shrinking * self._whole_px))
             similarity = self._audit.likeness(self._person_closely, there)
         else:
             similarity = self._audit.likeness(self._person, self._audit.describe(pixels, self._small.face, again=False))
         # What cannot be measured counts as the person.
-        return _Tried(identity, drawn, pixels, 1.0 if similarity is None else similarity, appraisal)
+        return _Tried(identity, drawn, blur, pixels, 1.0 if similarity is None else similarity, appraisal)
 
     def _closely(self, tried: _Tried) -> Passed | None:
         """What passes once more, as a face that a detector finds, and then at full size with all its detail; it learns what is seen there."""
@@ -146,7 +149,7 @@ class FaceTrial:
         if not tried.is_face or not self._passes(tried, self._audit.likeness(self._person, there)):
             return None
         detailed = self._drawer.detailed(self._place.pixels, self._place.matrix, self._reading, tried.drawn)
-        region = self._laid(self._place, detailed, tried.identity)
+        region = self._laid(self._place, replace(detailed, face=blurred(detailed.face, tried.blur)), tried.identity)
         closely = self._audit.describe(region, self._place.face, self._whole_px)
         if not self._passes(tried, self._audit.likeness(self._person_closely, closely)):
             self._is_hard = True
@@ -161,11 +164,14 @@ class FaceTrial:
         faces = self._drawer.draw(self._crop, asked, [tried.identity])
         appraisal = appraise(self._parts, self._crop, self._reading, faces, [tried.identity], asked)[0]
         if appraisal.burden < tried.appraisal.burden:
-            tried.drawn, tried.appraisal = faces[0], appraisal
-            tried.pixels = self._laid(self._small, self._roughly(faces[0]), tried.identity)
+            tried.drawn, tried.blur, tried.appraisal = faces[0], self._blur_of(faces[0]), appraisal
+            tried.pixels = self._laid(self._small, self._roughly(faces[0], tried.blur), tried.identity)
 
-    def _roughly(self, drawn: Floats) -> Detailed:
-        return Detailed(drawn, pasted_mask(self._reading.mask), self._small.matrix)
+    def _blur_of(self, drawn: Floats) -> float:
+        return needed_blur(self._crop.pixels, drawn, self._reading.mask)
+
+    def _roughly(self, drawn: Floats, blur: float) -> Detailed:
+        return Detailed(blurred(drawn, blur), pasted_mask(self._reading.mask), self._small.matrix)
 
     def _passes(self, tried: _Tried, similarity: float | None) -> bool:
         tried.similarity = max(tried.similarity, 1.0 if similarity is None else similarity)
