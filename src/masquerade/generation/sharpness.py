@@ -15,7 +15,8 @@ INNER_PX = 7
 """So much of the mask's rim does not count: the surroundings reach into it."""
 
 TOLERATED = 0.85
-"""A face is softened when the one before had less than this share of its detail; of sharp photos' faces nine in ten have more."""
+"""A face is softened when the one before had less than this share of its detail; of 40 portraits
+38 had more, of 300 photos of LFW about three quarters."""
 
 SOFTER_PX = (0.5, 0.65, 0.8, 1.0, 1.25, 1.6, 2.0, 2.5, 3.0)
 """Blurs that are tried."""

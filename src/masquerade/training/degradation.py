@@ -29,7 +29,7 @@ class Degradation:
         """The pictures degraded; each row in its own way, the same at every call.
 
         Args:
-            pictures: N x 3 x S x S in [-1, 1], S at least 19.
+            pictures: N x 3 x S x S in [-1, 1].
             rows: which of the batch these are.
         """
         blur, gray = (t[rows, None, None, None] for t in (self.blur, self.gray))
