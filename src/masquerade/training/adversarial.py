@@ -13,7 +13,8 @@ from masquerade.training.losses import hinge_critic, r1_penalty
 
 @dataclass(frozen=True)
 class AdversarialPreset:
-    """How long, how fast, and how much each loss counts; R1 is taken every few steps only."""
+    """How long, how fast, and how much each loss counts; R1 is taken every few steps only. `projected`: what the critic of
+    `masquerade.training.projected` counts, which also judges strangers; 0 does without."""
 
     budget: Budget
     rate: float = 3e-4
@@ -23,6 +24,7 @@ class AdversarialPreset:
     adversarial: float = 0.15
     r1: float = 1.0
     r1_every: int = 24
+    projected: float = 0.0
 
 
 def teach(

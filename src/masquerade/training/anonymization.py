@@ -36,6 +36,7 @@ from masquerade.training.loop import (
     write_grid,
 )
 from masquerade.training.losses import FeatureLoss, attention, hinge_generator, masked_l1
+from masquerade.training.projected import ProjectedJudge
 from masquerade.training.rough import CodeMeans
 from masquerade.training.strangers import Strangers, identity_guide
 
@@ -46,7 +47,8 @@ all new faces somewhat alike to other recognisers."""
 
 @dataclass(frozen=True)
 class Preset(AdversarialPreset):
-    """`noise`: on codes. `identity`: what the guide counts. `contrast`, `expression`, `away`: what `masquerade.training.strangers` gives."""
+    """`noise`: on codes. `identity`: what the guide counts. `contrast`, `expression`, `away`, `finer`: what `masquerade.training.strangers`
+    gives. `heads`: on so many of them strangers are drawn."""
 
     rate: float = 2.5e-4
     adversarial: float = 0.25
@@ -55,6 +57,8 @@ class Preset(AdversarialPreset):
     contrast: float = 0.2
     expression: float = 0.2
     away: float = 10.0
+    finer: float = 10.0
+    heads: int = 4
 
 
 PRESETS = {
@@ -91,7 +95,7 @@ def train(
     strangers = None
     identity = identity_guide(guide) if guide else None
     if start and identity and beside:
-        strangers = Strangers(start, beside, faces, identity)
+        strangers = Strangers(start, beside, faces, identity, preset.heads)
         encoder.requires_grad_(False)
     learned = [*generator.parameters(), *encoder.parameters()]
     optimizer = torch.optim.Adam(learned, lr=preset.rate, betas=(0.5, 0.95))
@@ -108,7 +112,9 @@ def train(
     if start:
         begin_from(start, networks)
     feature_loss = on_device(FeatureLoss())
-    run = Run(out, preset.budget, {**networks, "optimizer": optimizer, "critic_optimizer": critic_optimizer})
+    parts = {**networks, "optimizer": optimizer, "critic_optimizer": critic_optimizer}
+    judge = ProjectedJudge(preset.critic_rate) if preset.projected else None
+    run = Run(out, preset.budget, parts | judge.parts() if judge else parts)
     own = preset.budget.batch
     guided = preset.identity * (GUIDED if strangers else 1.0)
 
@@ -147,6 +153,12 @@ def train(
             adversarial = hinge_generator(critic(seen, half)) if on > 0 else torch.zeros((), device=DEVICE)
         critic.requires_grad_(True)
         further = strangers.judged(drawn[own:], drawings) if strangers else {}
+        if judge:
+            faces_drawn = torch.cat([seen, drawn[own:] * drawings.heads.masks]) if strangers else seen
+            # As many true faces: those of the batch, the first ones twice.
+            true = torch.cat([real, real[: len(faces_drawn) - own]])
+            pleased, loss_heads = judge(true, faces_drawn, step, flat_then_linear(run.progress))
+            further = {**further, "projected": pleased}
         loss = preset.l1 * l1 + preset.feature * feature + on * preset.adversarial * adversarial + guided * same
         for name, value in further.items():
             loss = loss + getattr(preset, name) * value
@@ -156,7 +168,8 @@ def train(
         optimizer.step()
         average.update(generator, step)
         encoder_average.update(encoder, step)
-        return {"l1": l1, "feature": feature, "identity": same, "adversarial": adversarial, "critic": loss_critic, **further}
+        losses = {"l1": l1, "feature": feature, "identity": same, "adversarial": adversarial, "critic": loss_critic, **further}
+        return {**losses, "judge": loss_heads} if judge else losses
 
     run.train(one_step, look=lambda: _look(average.network, encoder_average.network, means, watched, out / "grid.png"))
 

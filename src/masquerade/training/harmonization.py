@@ -39,6 +39,7 @@ from masquerade.training.loop import (
     write_grid,
 )
 from masquerade.training.losses import FeatureLoss, attention, detail_difference, judged, light_difference, masked_l1
+from masquerade.training.projected import ProjectedJudge
 from masquerade.training.proxy import spoilt
 from masquerade.training.rough import Rough, given_to_mend
 
@@ -95,7 +96,9 @@ def train(
     networks: dict[str, nn.Module | Average] = {"network": network, "critic": critic, "average": average}
     if start:
         begin_from(start, networks)
-    run = Run(out, preset.budget, {**networks, "optimizer": optimizer, "critic_optimizer": critic_optimizer})
+    parts = {**networks, "optimizer": optimizer, "critic_optimizer": critic_optimizer}
+    judge = ProjectedJudge(preset.critic_rate) if preset.projected else None
+    run = Run(out, preset.budget, parts | judge.parts() if judge else parts)
     feature_loss = on_device(FeatureLoss())
 
     def one_step(step: int) -> Losses:
@@ -117,12 +120,16 @@ def train(
         light = light_difference(fake[own:], batch.masks[own:], pictures[own:]) if strangers else 0.0
         detail = detail_difference(fake[own:], degraded(given[own:], slice(own, None)), batch.masks[own:]) if strangers else 0.0
         loss = preset.l1 * l1 + preset.feature * feature + on * preset.adversarial * adversarial + preset.light * light + preset.detail * detail
+        losses = {"l1": l1, "feature": feature, "adversarial": adversarial, "light": light, "detail": detail, "critic": loss_critic}
+        if judge:
+            losses["projected"], losses["judge"] = judge(pictures, fake, step, flat_then_linear(run.progress))
+            loss = loss + preset.projected * losses["projected"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         average.update(network, step)
-        return {"l1": l1, "feature": feature, "adversarial": adversarial, "light": light, "detail": detail, "critic": loss_critic}
+        return losses
 
     run.train(one_step, look=lambda: _look(average.network, maker, watched, out / "grid.png"))
 

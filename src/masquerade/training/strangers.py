@@ -23,6 +23,7 @@ from masquerade.training.expressions import MOVING, Expressions
 from masquerade.training.faces import Batch, Faces
 from masquerade.training.loop import DEVICE, autocast, on_device
 from masquerade.training.losses import detail_difference
+from masquerade.training.proxy import blurred
 from masquerade.training.rough import Rough
 from masquerade.training.shape import drawn_anew
 
@@ -40,11 +41,6 @@ def identity_guide(checkpoint: Path) -> Guide:
 TEMPERATURE = 0.2
 """Of the contrastive loss (Khosla et al., Supervised contrastive learning, 2020)."""
 
-HEADS = 4
-"""Two identities are drawn on each head, the same two on every second one."""
-
-HEAD = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
-IDENTITY = torch.tensor([0, 1, 0, 1, 2, 3, 2, 3])
 
 TURN, ZOOM, SHIFT, LIGHT, GRAIN = 0.12, 0.12, 0.06, 0.15, 0.12
 """How far IdentityNet's looks differ: a pattern that only works at one place would please it, but change no face."""
@@ -55,6 +51,9 @@ ASKED = torch.tensor([0.05, 0.08, 0.03, 0.06, 0.06, 0.04, 0.03])
 
 GLANCE = torch.tensor([0.08, 0.03])
 """Spread of what is added to a head's own gaze."""
+
+COARSE = 1.6
+"""Of what was drawn at first, what a blur of this sigma leaves, in pixels, is tied apart from its details."""
 
 LOOSE, LOOSENESS = (EYES, MOUTH, UPPER_LIP, LOWER_LIP), 0.7
 """What expressions move, and how much less it is tied to what was drawn at first. Free altogether, eyes become dark slots that please LandmarkNet."""
@@ -76,9 +75,11 @@ class Strangers:
         beside: folder of the checkpoints of the other networks: shape.pt, harmonization.pt, landmarks.pt.
         faces: whose made-up people shapes are taken from.
         guide: IdentityNet.
+        heads: so many heads a step, an even number: two identities are drawn on each, the same two on its neighbour.
     """
 
-    def __init__(self, start: Path, beside: Path, faces: Faces, guide: Guide) -> None:
+    def __init__(self, start: Path, beside: Path, faces: Faces, guide: Guide, heads: int = 4) -> None:
+        self.head, self.identity = drawn_on(heads)
         self._first, self._guide, self.expressions = Rough(start, beside / "shape.pt", faces), guide, Expressions(beside / "landmarks.pt")
         self._harmonization = on_device(HarmonizationNet())
         state = torch.load(beside / "harmonization.pt", weights_only=True, map_location=DEVICE)["parts"]["average"]
@@ -89,43 +90,55 @@ class Strangers:
         """Some faces' identities on others' heads.
 
         Args:
-            batch: at least twice `HEADS` faces: heads first, then those whose codes are drawn on them.
+            batch: at least twice as many faces as heads: heads first, then those whose codes are drawn on them.
             codes: theirs, N x 9 x 32, no region empty.
         """
-        conditions = batch.conditions[:HEADS].clone()
-        conditions[:, :10] = self.expressions.asked(batch.pictures[:HEADS])
-        conditions[:, 8:10] += GLANCE.to(DEVICE) * torch.randn(HEADS, 2, device=DEVICE)
-        pictures, planes, masks, conditions = (t[HEAD] for t in (batch.pictures, batch.planes, batch.masks, conditions))
-        latents = self._first.latents[torch.randint(len(self._first.latents), (HEADS,), device=DEVICE)]
+        heads = len(self.head) // 2
+        conditions = batch.conditions[:heads].clone()
+        conditions[:, :10] = self.expressions.asked(batch.pictures[:heads])
+        conditions[:, 8:10] += GLANCE.to(DEVICE) * torch.randn(heads, 2, device=DEVICE)
+        pictures, planes, masks, conditions = (t[self.head] for t in (batch.pictures, batch.planes, batch.masks, conditions))
+        latents = self._first.latents[torch.randint(len(self._first.latents), (heads,), device=DEVICE)]
         assert self._first.shape is not None
-        drawn = drawn_anew(self._first.shape, planes, latents[IDENTITY], conditions)
-        return Drawings(Batch(pictures, drawn, masks, conditions[:, 8:10], conditions), codes[HEADS : 2 * HEADS][IDENTITY].detach())
+        drawn = drawn_anew(self._first.shape, planes, latents[self.identity], conditions)
+        return Drawings(Batch(pictures, drawn, masks, conditions[:, 8:10], conditions), codes[heads : 2 * heads][self.identity].detach())
 
     def judged(self, made: torch.Tensor, drawings: Drawings) -> dict[str, torch.Tensor]:
         """Of rough faces, N x 3 x S x S: how badly identities are told apart, how far expressions are from those asked for, and how far the
-        faces are from what was drawn at first."""
+        faces, and their details, are from what was drawn at first."""
         heads = drawings.heads
         with torch.no_grad(), autocast():
             first = self._first.generator(heads.planes, drawings.codes, heads.gaze).float()
         tied = heads.masks * (1 - LOOSENESS * heads.planes[:, list(LOOSE)].sum(1, keepdim=True))
-        away = ((made - first).square() * tied).sum() / (3 * tied.sum()) + detail_difference(made, first, tied)
+        away = (blurred(made - first, COARSE).square() * tied).sum() / (3 * tied.sum())
         with autocast():
             mended = self._harmonization(torch.lerp(heads.pictures, made, heads.masks), heads.masks, heads.planes).float()
         seen = torch.lerp(heads.pictures, mended, heads.masks)
         with autocast():
             vectors = self._guide(_looked_at(torch.cat([seen, heads.pictures[::2]])))
         expression = F.smooth_l1_loss(self.expressions(seen) / ASKED.to(DEVICE), heads.conditions[:, MOVING] / ASKED.to(DEVICE))
-        return {"contrast": contrast(F.normalize(vectors.float(), dim=1)), "expression": expression, "away": away}
+        return {
+            "contrast": contrast(F.normalize(vectors.float(), dim=1), self.identity),
+            "expression": expression,
+            "away": away,
+            "finer": detail_difference(made, first, tied),
+        }
 
 
-def contrast(vectors: torch.Tensor) -> torch.Tensor:
+def drawn_on(heads: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Head and identity of each of 2 x `heads` drawings, int64 on the training device."""
+    head = torch.arange(2 * heads, device=DEVICE) // 2
+    return head, head // 2 * 2 + torch.arange(2 * heads, device=DEVICE) % 2
+
+
+def contrast(vectors: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
     """How badly the other drawing of the same identity is told from all other faces.
 
     Args:
-        vectors: unit vectors of the drawings, in the order of `HEAD` and `IDENTITY`, then of the heads' own people.
+        vectors: unit vectors of the drawings, then of the heads' own people.
+        identity: whose drawings these are, as `drawn_on` gives it.
     """
-    count = len(IDENTITY)
-    identity = IDENTITY.to(vectors.device)
+    count = len(identity)
     alike = vectors[:count] @ vectors.T / TEMPERATURE
     alike = alike.masked_fill(torch.eye(count, len(vectors), dtype=torch.bool, device=vectors.device), float("-inf"))
     same = (identity[:, None] == identity[None]) & ~torch.eye(count, dtype=torch.bool, device=vectors.device)

@@ -26,6 +26,7 @@ from masquerade.training.harmonization import Preset as PhotoPreset
 from masquerade.training.loop import DEVICE, Average, Budget, Losses, Run, autocast, flat_then_linear, on_device, set_rate, to_pixels, write_grid
 from masquerade.training.losses import FeatureLoss, attention, detail_difference, judged, light_difference, masked_l1
 from masquerade.training.pairs import Clips, Pairs, clips_of, from_clips, from_photos, mixed, moved
+from masquerade.training.projected import ProjectedJudge
 from masquerade.training.proxy import spoilt
 from masquerade.training.rough import Rough, given_to_mend
 from masquerade.training.shape import drawn_anew
@@ -80,7 +81,8 @@ def train(
         _begin_from(start, network, critic)
     average = Average(network)
     parts = {"network": network, "critic": critic, "average": average, "optimizer": optimizer, "critic_optimizer": critic_optimizer}
-    run = Run(out, preset.budget, parts)
+    judge = ProjectedJudge(preset.critic_rate) if preset.projected else None
+    run = Run(out, preset.budget, parts | judge.parts() if judge else parts)
     feature_loss = on_device(FeatureLoss())
 
     def one_step(step: int) -> Losses:
@@ -109,13 +111,16 @@ def train(
         steady = _unsteadiness(fake, made_before, pairs, again, shown)
         loss = preset.l1 * l1 + preset.feature * feature + on * preset.adversarial * adversarial
         loss = loss + preset.light * light + preset.detail * detail + preset.steady * steady
+        losses = {"l1": l1, "feature": feature, "adversarial": adversarial, "light": light, "detail": detail, "steady": steady, "critic": loss_critic}
+        if judge:
+            losses["projected"], losses["judge"] = judge(now.pictures, fake, step, flat_then_linear(run.progress))
+            loss = loss + preset.projected * losses["projected"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         average.update(network, step)
-        losses = {"l1": l1, "feature": feature, "adversarial": adversarial, "light": light, "detail": detail}
-        return {**losses, "steady": steady, "critic": loss_critic}
+        return losses
 
     run.train(one_step, look=lambda: _look(average.network, maker, neighbours, out / "grid.png"))
 
