@@ -194,6 +194,20 @@ def test_who_is_recognised_in_the_finished_photo_is_obscured_in_the_end(photo: P
     assert drawer.bank.drawn == CANDIDATES * LAST_LOOKS
 
 
+def test_an_obscured_face_that_is_recognised_in_the_finished_photo_is_obscured_again(photo: Pixels) -> None:
+    class SeesTheBackgroundInWholePhotos(FindsInTheMiddle):
+        """Looks elsewhere than the audit of one face does: there nothing changes, however often the face is obscured."""
+
+        def __call__(self, photo: Pixels) -> list[Face]:
+            return [replace(FACE, box=(0.0, 0.0, 20.0, 20.0))] if photo.shape[:2] == (SIDE, SIDE) else super().__call__(photo)
+
+    parts = Parts(Finds(FACE), SeesTheBackgroundInWholePhotos(), SeesColour(), Paints((40, 90, 220), readable=False))
+    once = anonymizer(Paints((40, 90, 220), readable=False), FACE, seed=1).photo(photo).faces[0]
+    again = Anonymizer(parts=parts, seed=1).photo(photo).faces[0]
+    assert (once.reason, again.reason) == ("no face for the parser",) * 2
+    assert again.attempts == once.attempts + LAST_LOOKS
+
+
 def test_what_no_detector_takes_for_a_face_is_obscured(photo: Pixels) -> None:
     (report,) = anonymizer(Paints((40, 90, 220)), FACE, near=[], seed=1).photo(photo).faces
     assert (report.action, report.reason) == ("obscured", "audit: not a face")

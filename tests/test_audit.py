@@ -199,7 +199,13 @@ def test_in_doubt_the_finished_photo_is_looked_at_with_landmarks_a_little_elsewh
     assert audit.last_look(original, result, [FACE]) == [pytest.approx(seen)]
 
 
-def test_a_face_that_is_not_found_in_the_finished_photo_has_no_likeness() -> None:
-    photo = np.zeros((100, 100, 3), np.uint8)
+def test_a_face_that_is_not_found_in_the_finished_photo_is_compared_where_it_was() -> None:
+    photo = np.full((100, 100, 3), 90, np.uint8)
     audit = Audit(ByColour(), lambda seen: [FACE] if seen is photo else [], threshold=0.35, margin=0.05)
+    assert audit.last_look(photo, photo.copy(), [FACE]) == [pytest.approx(1)]
+
+
+def test_who_is_not_found_in_the_original_has_no_likeness() -> None:
+    photo = np.zeros((100, 100, 3), np.uint8)
+    audit = Audit(ByColour(), lambda seen: [], threshold=0.35, margin=0.05)
     assert audit.last_look(photo, photo.copy(), [FACE]) == [None]

@@ -11,8 +11,8 @@ from skimage.data import astronaut
 
 from masquerade import Anonymizer
 from masquerade.cli import main
-from masquerade.faces.detection import YuNet
 from masquerade.faces.recognition import THRESHOLD, SFace
+from masquerade.faces.yunet import YuNet
 
 
 def test_an_astronaut_gets_another_face() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from masquerade.faces.detection import YuNet
 from masquerade.faces.recognition import THRESHOLD, SFace
+from masquerade.faces.yunet import YuNet
 from masquerade.obscuring import CELLS, REACH, Method, obscure
 from masquerade.types import Box, Face, Pixels
 

@@ -17,9 +17,9 @@ from av.video.frame import VideoFrame
 from skimage.data import astronaut
 
 from masquerade.errors import UnreadableInput, UnwritableOutput
-from masquerade.faces.detection import YuNet
 from masquerade.faces.people import Person
 from masquerade.faces.recognition import SFace
+from masquerade.faces.yunet import YuNet
 from masquerade.media.video_encoding import Encoding
 from masquerade.media.videos import Span
 from masquerade.types import Face, FaceReport, Pixels

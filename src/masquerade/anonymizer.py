@@ -13,9 +13,9 @@ import numpy as np
 
 from masquerade.audit import Audit, Detector
 from masquerade.faces.alignment import TEMPLATE
-from masquerade.faces.detection import YuNet
 from masquerade.faces.geometry import shifted
 from masquerade.faces.recognition import THRESHOLD
+from masquerade.faces.yunet import YuNet
 from masquerade.generation.replacement import Reading, ShapeSource
 from masquerade.generation.search import Search
 from masquerade.keys import PersonKey
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Method = Literal["generate", "blur", "pixelate", "solid"]
 
 LAST_LOOKS = 4
-"""So often a finished photo is looked at as a whole; who is recognised the last time is obscured."""
+"""So often a finished photo is looked at as a whole; whose new face is recognised the last time is obscured."""
 
 OBSCURED_BY: tuple[ObscuringMethod, ...] = (*("sketch",) * 8, *("pixelate", "blur") * 8, "solid")
 """How a face that cannot be replaced is obscured, in the order in which it is tried; every time with other noise."""
@@ -103,19 +103,21 @@ class Anonymizer:
     def _look_again(
         self, original: Pixels, pixels: Pixels, found: Sequence[_Found], reports: dict[int, FaceReport], seeds: Sequence[Sequence[int]]
     ) -> None:
-        """Looks at the photo as it will be given away; whoever still is recognised in it gets another face, and is obscured in the end. In place."""
+        """Looks at the photo as it will be given away; whoever still is recognised in it gets another face, or is obscured once more. In place."""
+        if self._method != "generate" or not found:
+            return
         for attempt in range(1, LAST_LOOKS + 1):
-            new = [index for index, report in sorted(reports.items()) if report.action == "generated"]
-            similarities = self._audit.last_look(original, pixels, [found[index].face for index in new]) if new else []
-            alike = [index for index, s in zip(new, similarities, strict=True) if s is not None and not self._audit.passes(s)]
+            similarities = self._audit.last_look(original, pixels, [f.face for f in found])
+            alike = [index for index, s in enumerate(similarities) if s is not None and not self._audit.passes(s)]
             if not alike:
                 break
             for index in alike:
-                rng = np.random.default_rng([*seeds[index], attempt])
-                if attempt < LAST_LOOKS:
+                rng, report = np.random.default_rng([*seeds[index], attempt]), reports[index]
+                if report.action == "generated" and attempt < LAST_LOOKS:
                     reports[index] = self._face(original, pixels, found[index], rng)
                 else:
-                    reports[index] = self._obscured(original, pixels, found[index].face, "audit: still alike", attempt, rng)
+                    reason = report.reason or "audit: still alike"
+                    reports[index] = self._obscured(original, pixels, found[index].face, reason, report.attempts + 1, rng)
 
     def people(self, photo: Pixels) -> list[Floats]:
         """Unit vectors of everybody on a photo, for those who are to be kept in a clip."""

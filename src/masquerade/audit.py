@@ -128,7 +128,8 @@ class Audit:
             faces: as they were found in the original.
 
         Returns:
-            A cosine for each face; None where one of the photos shows none there.
+            A cosine for each face; None where the original shows none there. Where the result shows none, as with what was obscured, both are
+            compared at the original's landmarks.
         """
         scale = min(1.0, WHOLE_PX[-1] / max(original.shape[:2]))
         small = [
@@ -139,10 +140,8 @@ class Audit:
         similarities: list[float | None] = []
         for face in faces:
             before, after = (_near(face, there) for there in found)
-            if before and after:
-                similarities.append(self._seen(self._recognizer.embed(original, before[0]), result, after[0]))
-            else:
-                similarities.append(None)
+            there = (after or before)[:1]
+            similarities.append(self._seen(self._recognizer.embed(original, before[0]), result, there[0]) if before else None)
         return similarities
 
     def _seen(self, person: Floats, photo: Pixels, face: Face) -> float:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.audit import Detector, Recognizer
-from masquerade.faces.detection import FaceDetector, YuNet
+from masquerade.faces.detection import FaceDetector
 from masquerade.faces.recognition import SFace
 from masquerade.faces.second_opinion import SecondOpinion
+from masquerade.faces.yunet import YuNet
 from masquerade.generation.foresight import Foresight
 from masquerade.generation.identity import IdentityBank
 from masquerade.generation.replacement import Reading, Replacement, ShapeSource
@@ -48,8 +49,8 @@ class Parts:
             DamagedWeights: a network's file is missing or damaged.
         """
         if not with_networks:
-            return cls(FaceDetector(threads), YuNet(0.6), SFace(), None)
-        return cls(FaceDetector(threads), YuNet(0.6), SFace(), Replacement(threads, shape), SecondOpinion(threads), Foresight())
+            return cls(FaceDetector(threads), YuNet(0.6), SFace(threads), None)
+        return cls(FaceDetector(threads), YuNet(0.6), SFace(threads), Replacement(threads, shape), SecondOpinion(threads), Foresight())
 
 
 class Resemblance(Protocol):

@@ -8,7 +8,7 @@ import pytest
 from skimage.data import astronaut
 
 from masquerade.evaluation import mesh
-from masquerade.faces.detection import YuNet
+from masquerade.faces.yunet import YuNet
 from masquerade.types import Floats, Pixels
 
 

@@ -9,8 +9,9 @@ from skimage.data import astronaut
 
 from masquerade import weights
 from masquerade.errors import DamagedWeights
-from masquerade.faces.detection import FaceDetector, YuNet
+from masquerade.faces.detection import FaceDetector
 from masquerade.faces.geometry import centre, overlap, roll_degrees
+from masquerade.faces.yunet import YuNet
 from masquerade.types import Face, Pixels
 
 PHOTO: Pixels = astronaut()

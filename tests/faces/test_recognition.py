@@ -9,9 +9,9 @@ from skimage.data import astronaut
 
 from masquerade import weights
 from masquerade.errors import DamagedWeights
-from masquerade.faces.detection import YuNet
 from masquerade.faces.geometry import moved
 from masquerade.faces.recognition import CHIP_PX, TEMPLATE, THRESHOLD, SFace, alignment
+from masquerade.faces.yunet import YuNet
 from masquerade.types import Face, Pixels
 
 PHOTO: Pixels = astronaut()

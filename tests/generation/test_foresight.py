@@ -7,7 +7,7 @@ import numpy as np
 from skimage.data import astronaut
 
 from masquerade.appraisal import appraise
-from masquerade.faces.detection import YuNet
+from masquerade.faces.yunet import YuNet
 from masquerade.generation.foresight import Foresight
 from masquerade.masks import laid_over
 from masquerade.parts import Parts

@@ -10,7 +10,7 @@ import pytest
 from skimage.data import astronaut
 
 from masquerade.faces.alignment import canonical_matrix, take_crop
-from masquerade.faces.detection import YuNet
+from masquerade.faces.yunet import YuNet
 from masquerade.generation.identity import IdentityBank, Surroundings, keyed_seed
 from masquerade.generation.replacement import SIZE, Reading, Replacement
 from masquerade.generation.segmentation import Segmentation

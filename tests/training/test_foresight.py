@@ -11,7 +11,7 @@ import pytest
 from skimage.data import astronaut
 
 from masquerade.faces.alignment import canonical_matrix, take_crop
-from masquerade.faces.detection import YuNet
+from masquerade.faces.yunet import YuNet
 from masquerade.training.foresight import TRIED, write_foresight
 
 

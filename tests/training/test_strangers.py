@@ -12,26 +12,32 @@ import torch
 from skimage.data import astronaut
 
 from masquerade.faces.alignment import canonical_matrix, take_crop
-from masquerade.faces.detection import YuNet
 from masquerade.faces.landmarks import Landmarks, condition_of
+from masquerade.faces.yunet import YuNet
 from masquerade.networks.anonymization import irises
 from masquerade.training import anonymization
 from masquerade.training.expressions import MOVING, Expressions
 from masquerade.training.loop import CHECKPOINT, Budget
-from masquerade.training.strangers import HEAD, HEADS, IDENTITY, contrast
+from masquerade.training.strangers import contrast, drawn_on
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 
 
 def test_identities_are_to_be_told_apart_and_heads_are_not() -> None:
-    axes = torch.eye(16)
-    people = axes[8 : 8 + HEADS]
-    by_identity = contrast(torch.cat([axes[IDENTITY], people]))
-    by_head = contrast(torch.cat([axes[HEAD], people]))
-    as_the_person = contrast(torch.cat([people[HEAD], people]))
+    axes, (head, identity) = torch.eye(16), drawn_on(4)
+    people = axes[8:12]
+    by_identity = contrast(torch.cat([axes[identity], people]), identity)
+    by_head = contrast(torch.cat([axes[head], people]), identity)
+    as_the_person = contrast(torch.cat([people[head], people]), identity)
     assert by_identity < 0.1
     assert by_head > 2
     assert as_the_person > by_head
+
+
+def test_every_second_head_gets_the_same_two_identities() -> None:
+    head, identity = drawn_on(4)
+    assert head.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert identity.tolist() == [0, 1, 0, 1, 2, 3, 2, 3]
 
 
 def eyes() -> torch.Tensor:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.errors import MasqueradeError
-from masquerade.faces.detection import YuNet
 from masquerade.faces.geometry import scaled
+from masquerade.faces.yunet import YuNet
 from masquerade.types import Face, Floats, Pixels
 from masquerade.weights import SFACE, wheel_path
 

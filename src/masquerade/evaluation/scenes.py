@@ -18,8 +18,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 
-from masquerade.faces.detection import YuNet
 from masquerade.faces.geometry import centre
+from masquerade.faces.yunet import YuNet
 from masquerade.types import Face, Floats, Pixels
 
 Light = Literal["normal", "dark", "bright"]

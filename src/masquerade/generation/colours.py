@@ -26,13 +26,14 @@ GRAY_SPREAD = 3.0
 """Mean difference of a pixel's largest and smallest colour, in grey levels, below which a photo is black and white."""
 
 
-def toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats) -> Floats:
-    """Moves a new face's colours towards the skin that was there: the harmonised face is near it already, this takes the rest away.
+def toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats, finished: bool = True) -> Floats:
+    """Moves a new face's colours towards the skin that was there: a rough face is far from it, a harmonised one near.
 
     Args:
         face: S x S x 3 float32 RGB in 0 to 255.
         parsing: S x S uint8, the map of the new face; what is no face there keeps its colours.
         skin: CIELAB of the skin that was there.
+        finished: whether the face is harmonised; only then its teeth are made white.
     """
     skin_pixels = np.isin(parsing, (SKIN, NOSE))
     if skin_pixels.sum() < FEWEST_SKIN:
@@ -44,7 +45,8 @@ def toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats) -> Floats:
     if ears.sum() >= FEWEST_EARS:
         # Ears have a code of their own, and often another colour.
         change[ears] = _missing(lab[ears], skin)
-    lab = _whitened(lab, parsing == MOUTH, float(skin[0]))
+    if finished:
+        lab = _whitened(lab, parsing == MOUTH, float(skin[0]))
     lab += cv2.GaussianBlur(change, (0, 0), 1.0)
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)
 

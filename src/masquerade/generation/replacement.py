@@ -20,6 +20,7 @@ from masquerade.generation.identity import IdentityBank, Surroundings
 from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
 from masquerade.generation.superresolution import Detailed, SuperResolution
+from masquerade.generation.tensors import from_network, to_network
 from masquerade.masks import average_outline, own_face, replaced_mask
 from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
@@ -159,13 +160,15 @@ class Replacement:
         if len(identities) > AT_ONCE:
             parts = [identities[start : start + AT_ONCE] for start in range(0, len(identities), AT_ONCE)]
             return np.concatenate([self.draw(crop, reading, part, previous, temporal) for part in parts])
-        maps = self._maps(reading, identities)
+        maps, skin = self._maps(reading, identities), reading.around.skin
         rough = self._anonymization(maps, np.stack([i.texture for i in identities]), reading.condition[8:10])
+        if skin is not None:
+            # HarmonizationNet has to change less then, and what it changes much it blotches.
+            rough = to_network(np.stack([toned(f, m, skin, finished=False) for f, m in zip(from_network(rough), maps, strict=True)]))
         if temporal and self._temporal is not None:
             faces = self._temporal(crop.pixels, rough, reading.mask, maps, *(previous or (None, None)))
         else:
             faces = self._harmonization(crop.pixels, rough, reading.mask, maps)
-        skin = reading.around.skin
         if skin is not None:
             faces = np.stack([toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
         return gray(faces) if is_gray(crop.pixels[reading.mask == 0]) else faces

@@ -14,7 +14,7 @@ from masquerade.training.losses import hinge_critic, r1_penalty
 @dataclass(frozen=True)
 class AdversarialPreset:
     """How long, how fast, and how much each loss counts; R1 is taken every few steps only. `projected`: what the critic of
-    `masquerade.training.projected` counts, which also judges strangers; 0 does without."""
+    `masquerade.training.projected` counts; 0 does without."""
 
     budget: Budget
     rate: float = 3e-4

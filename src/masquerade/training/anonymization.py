@@ -63,7 +63,7 @@ class Preset(AdversarialPreset):
 
 PRESETS = {
     "cpu": Preset(Budget(150_000, 16)),
-    "gpu": Preset(Budget(1_000_000, 64, save_every_s=40), rate=4e-4, critic_rate=4e-4, r1_every=16),
+    "gpu": Preset(Budget(1_000_000, 96, save_every_s=40), rate=4e-4, critic_rate=4e-4, r1_every=16, projected=0.4, finer=2.0, heads=16),
     "paper": Preset(Budget(12_000_000, 16), rate=1e-5, critic_rate=1e-5),
 }
 

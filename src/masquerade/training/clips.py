@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from masquerade.errors import MasqueradeError
 from masquerade.faces.alignment import canonical_matrix, take_crop
-from masquerade.faces.detection import YuNet
 from masquerade.faces.landmarks import Landmarks, condition_of
 from masquerade.faces.smoothing import local_line
+from masquerade.faces.yunet import YuNet
 from masquerade.generation.segmentation import Segmentation
 from masquerade.types import Face, Floats, Pixels
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.appraisal import appraise, contrast_of
-from masquerade.faces.detection import YuNet
 from masquerade.faces.recognition import SFace
+from masquerade.faces.yunet import YuNet
 from masquerade.generation.foresight import codes_of
 from masquerade.generation.replacement import Replacement
 from masquerade.masks import laid_over

@@ -59,7 +59,7 @@ class Preset(AdversarialPreset):
 
 PRESETS = {
     "cpu": Preset(Budget(150_000, 12)),
-    "gpu": Preset(Budget(1_000_000, 64, save_every_s=40), r1_every=16),
+    "gpu": Preset(Budget(1_000_000, 96, save_every_s=40), r1_every=16, projected=0.3),
     "paper": Preset(Budget(12_000_000, 12), rate=1e-5, critic_rate=1e-5),
 }
 
@@ -122,7 +122,7 @@ def train(
         loss = preset.l1 * l1 + preset.feature * feature + on * preset.adversarial * adversarial + preset.light * light + preset.detail * detail
         losses = {"l1": l1, "feature": feature, "adversarial": adversarial, "light": light, "detail": detail, "critic": loss_critic}
         if judge:
-            losses["projected"], losses["judge"] = judge(pictures, fake, step, flat_then_linear(run.progress))
+            losses["projected"], losses["judge"] = judge(pictures[:own], fake[:own], step, flat_then_linear(run.progress))
             loss = loss + preset.projected * losses["projected"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

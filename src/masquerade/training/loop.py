@@ -140,9 +140,10 @@ AVERAGED = {"network": "average", "generator": "average", "encoder": "encoder_av
 
 
 def save_networks(checkpoint: Path, target: Path) -> None:
-    """Writes what a later run needs to begin from an earlier one: averaged networks and critics as float16, no optimizers."""
+    """Writes what a later run needs to begin from an earlier one: averaged networks and critics as float16; no optimizers, and no heads of
+    projected critics, which are soon learnt anew."""
     parts = torch.load(checkpoint, weights_only=True, map_location="cpu")["parts"]
-    kept = {name: part for name, part in parts.items() if name not in AVERAGED and "optimizer" not in name}
+    kept = {name: part for name, part in parts.items() if name not in AVERAGED and name != "heads" and "optimizer" not in name}
     halved = {name: {k: v.half() if v.is_floating_point() else v for k, v in part.items()} for name, part in kept.items()}
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"parts": halved}, target)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from masquerade.errors import MasqueradeError
 from masquerade.faces.alignment import canonical_matrix, scale_of, take_crop
-from masquerade.faces.detection import YuNet
+from masquerade.faces.yunet import YuNet
 from masquerade.types import Face, Pixels
 
 SIZE = 128

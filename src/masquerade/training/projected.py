@@ -2,7 +2,9 @@
 
 It never sees pixels: EfficientNet-Lite0's features at four scales, mixed across channels and scales by random convolutions that never learn,
 go to four small heads. What a plain critic finds out in a hundred thousand pictures such a critic knows in some thousand. It sees no parsing
-map and no code, so it may judge strangers on drawn maps beside true faces: it can only say whether something looks like a face.
+map and no code, so it may judge strangers on drawn maps beside true faces: it can only say whether something looks like a face. That made
+AnonymizationNet draw lifelike strangers within 100,000 pictures. HarmonizationNet answered it with red blotches on strangers whose skin had to
+change much, so there it judges own faces only.
 """
 
 from __future__ import annotations

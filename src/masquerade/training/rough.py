@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from masquerade.masks import REPLACED
 from masquerade.networks.anonymization import AnonymizationNet, TextureEncoder
 from masquerade.networks.shape import ShapeVAE
+from masquerade.regions import EYES, MOUTH, NOSE, SKIN
 from masquerade.training.faces import Batch, Faces
 from masquerade.training.loop import DEVICE, autocast, on_device
 from masquerade.training.proxy import spoilt
@@ -73,7 +75,24 @@ class Rough:
         with autocast():
             code = self.means.fill(self.encoder(batch.pictures, batch.planes).roll(1, 0))
             made: torch.Tensor = self.generator(planes, code, batch.gaze)
-        return made.float(), planes
+        return toned(made.float(), planes, batch), planes
+
+
+def toned(made: torch.Tensor, planes: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Rough faces with skin as dark or light as that of the people in a batch, as at work (see `masquerade.generation.colours`).
+
+    Args:
+        made: N x 3 x S x S in [-1, 1].
+        planes: N x 14 x S x S, of the maps that they were drawn from.
+    """
+
+    def skin_of(pictures: torch.Tensor, planes: torch.Tensor) -> torch.Tensor:
+        skin = planes[:, [SKIN, NOSE]].sum(1, keepdim=True)
+        return ((pictures + 1) * skin).sum((2, 3), keepdim=True) / skin.sum((2, 3), keepdim=True).clamp(min=1) + 0.05
+
+    gain = (skin_of(batch.pictures, batch.planes) / skin_of(made, planes)).clamp(0.2, 4)
+    coloured = planes[:, [c for c in REPLACED if c not in (EYES, MOUTH)]].sum(1, keepdim=True)
+    return ((made + 1) * (1 + coloured * (gain - 1)) - 1).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
 
 
 def given_to_mend(batch: Batch, maker: Rough | None, share: float, strangers: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -28,7 +28,7 @@ from masquerade.training.losses import FeatureLoss, attention, detail_difference
 from masquerade.training.pairs import Clips, Pairs, clips_of, from_clips, from_photos, mixed, moved
 from masquerade.training.projected import ProjectedJudge
 from masquerade.training.proxy import spoilt
-from masquerade.training.rough import Rough, given_to_mend
+from masquerade.training.rough import Rough, given_to_mend, toned
 from masquerade.training.shape import drawn_anew
 
 UNSURE = 25.0
@@ -51,7 +51,7 @@ class Preset(PhotoPreset):
 
 PRESETS = {
     "cpu": Preset(Budget(60_000, 12)),
-    "gpu": Preset(Budget(600_000, 64, save_every_s=40), r1_every=16),
+    "gpu": Preset(Budget(600_000, 64, save_every_s=40), r1_every=16, projected=0.3),
     "paper": Preset(Budget(12_000_000, 12), rate=1e-5, critic_rate=1e-5),
 }
 
@@ -113,7 +113,7 @@ def train(
         loss = loss + preset.light * light + preset.detail * detail + preset.steady * steady
         losses = {"l1": l1, "feature": feature, "adversarial": adversarial, "light": light, "detail": detail, "steady": steady, "critic": loss_critic}
         if judge:
-            losses["projected"], losses["judge"] = judge(now.pictures, fake, step, flat_then_linear(run.progress))
+            losses["projected"], losses["judge"] = judge(now.pictures[:own], fake[:own], step, flat_then_linear(run.progress))
             loss = loss + preset.projected * losses["projected"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -151,7 +151,7 @@ def _rough_pairs(pairs: Pairs, maker: Rough | None, share: float, strangers: int
     for batch, whole, drawn_from in ((now, given, planes), (before, given_before, planes_before)):
         drawn = drawn_anew(maker.shape, batch.planes, latents, now.conditions if batch is now else before.conditions)
         with torch.no_grad(), autocast():
-            made = maker.generator(drawn, code, batch.gaze).float()
+            made = toned(maker.generator(drawn, code, batch.gaze).float(), drawn, batch)
         found += [torch.cat([whole[:-strangers], made]), torch.cat([drawn_from[:-strangers], drawn])]
     return found[0], found[1], found[2], found[3]
 

