@@ -87,7 +87,7 @@ class Audit:
             if whole_px:
                 # Who looks at the whole picture, and does not set a lying face upright first, finds other landmarks.
                 scales = {min(1.0, size / whole_px) for size in WHOLE_PX}
-                places += [place for scale in sorted(scales) for place in self._found_as_it_lies(photo, face, scale)]
+                places += self._found_as_it_lies(photo, face, sorted(scales, reverse=True))
                 places += [_off(face, factor, drop) for factor, drop in OFF]
             vectors = np.stack([self._recognizer.embed(photo, place) for place in places])
         except (cv2.error, ValueError, ArithmeticError):
@@ -167,11 +167,16 @@ class Audit:
         matrix[:, 2] += (size - 1) / 2 - np.array(centre(face))
         return self._nearest(take_crop(photo, matrix, size).pixels, face, matrix)
 
-    def _found_as_it_lies(self, photo: Pixels, face: Face, scale: float) -> list[Face]:
-        """The face as the detector finds it now in the shrunk picture; nothing where it finds none."""
-        height, width = photo.shape[:2]
-        small = photo if scale == 1 else cv2.resize(photo, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-        return self._nearest(np.asarray(small, np.uint8), face, np.array([[scale, 0, 0], [0, scale, 0]]))
+    def _found_as_it_lies(self, photo: Pixels, face: Face, scales: Sequence[float]) -> list[Face]:
+        """The face as the detector finds it now in the shrunk picture, for each of the scales, from large to small; nothing where it finds none."""
+        found, small = list[Face](), photo
+        for scale in scales:
+            if scale < 1:
+                size = round(photo.shape[1] * scale), round(photo.shape[0] * scale)
+                # Each from the one before: shrinking a large picture takes longer than looking at a small one.
+                small = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.uint8)
+            found += self._nearest(small, face, np.array([[scale, 0, 0], [0, scale, 0]]))
+        return found
 
     def _nearest(self, picture: Pixels, face: Face, matrix: NDArray[np.float64]) -> list[Face]:
         """The surest face that the detector finds near a place, in a picture that a matrix leads to."""

