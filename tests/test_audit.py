@@ -7,8 +7,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from skimage.data import astronaut
 
 from masquerade.audit import Audit
+from masquerade.faces.yunet import YuNet
 from masquerade.types import Face, Floats, Pixels
 
 SPOTS = np.array([[40, 40], [60, 40], [50, 50], [42, 60], [58, 60]], np.float32)
@@ -209,3 +211,21 @@ def test_who_is_not_found_in_the_original_has_no_likeness() -> None:
     photo = np.zeros((100, 100, 3), np.uint8)
     audit = Audit(ByColour(), lambda seen: [], threshold=0.35, margin=0.05)
     assert audit.last_look(photo, photo.copy(), [FACE]) == [None]
+
+
+def test_in_place_the_detector_sees_what_it_sees_in_the_whole_photo() -> None:
+    photo = np.full((700, 900, 3), 90, np.uint8)
+    photo[101:613, 203:715] = astronaut()
+    yunet, seen = YuNet(0.6), list[Face]()
+
+    class Remembers:
+        """Remembers where it was asked to look."""
+
+        def embed(self, photo: Pixels, face: Face) -> Floats:
+            seen.append(face)
+            return np.array([1, 0], np.float32)
+
+    (face,) = yunet(photo)
+    vectors = Audit(Remembers(), yunet, threshold=0.35).describe(photo, face, again=False, in_place=True)
+    assert vectors is not None and len(vectors) == 2
+    assert np.abs(seen[1].landmarks - face.landmarks).max() < 0.5

@@ -176,7 +176,7 @@ class Chooser:
         gain = gain_of(crop)
         lit = brightened(crop, gain)
         reading = self._drawer.read(lit)
-        return None if reading is None else _Look(portrait, lit, gain, reading, self._audit.describe(portrait.pixels, portrait.face))
+        return None if reading is None else _Look(portrait, lit, gain, reading, self._audit.describe(portrait.pixels, portrait.face, in_place=True))
 
     def _try_on(self, looks: Sequence[_Look], candidates: Sequence[_Candidate], person: Person, closely: bool) -> None:
         """Adds to every candidate what speaks against it in each of the looks; a closer look also compares at landmarks found anew."""
@@ -192,7 +192,7 @@ class Chooser:
         """How little a new face is fit to stand for its person in a look: likeness beyond what is safe, and what else speaks against it."""
         pixels = look.portrait.pixels.copy()
         lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask), look.crop.matrix, np.random.default_rng(0))
-        similarity = resemblance(self._audit, person, look.known, self._audit.describe(pixels, look.portrait.face, again=closely))
+        similarity = resemblance(self._audit, person, look.known, self._audit.describe(pixels, look.portrait.face, again=False, in_place=closely))
         beyond = (1.0 if similarity is None else similarity) - (self._audit.limit - CHOICE_MARGIN)
         restless = contrast_of(drawn, look.reading.mask) / max(contrast_of(look.crop.pixels.astype(np.float32), look.reading.mask), 1e-3) - 1
         return max(appraisal.burden, 0.0) + DANGER * max(beyond, 0.0) + RESTLESS * max(restless, 0.0)

@@ -60,6 +60,7 @@ GRAIN = 0.3
 
 RETURNING = 0.03
 """A face that was obscured is drawn again only when it is so much less alike: at the limit it would go to and fro."""
+
 FLAGRANT = 0.02
 """By so much a single frame may resemble the person beyond the limit."""
 
@@ -237,9 +238,8 @@ class ClipAnonymizer:
 
     def _similarity(self, original: Pixels, pixels: Pixels, face: Face, number: int) -> float | None:
         """How much what stands there now resembles the person; see `resemblance`."""
-        # At the same landmarks: of all ways to compare, this one agrees best with what others find in the whole frame.
-        # The track's landmarks are what the detector found in the original; only where a new face stands may it find others.
-        frame, there = self._audit.describe(original, face, again=False), self._audit.describe(pixels, face)
+        # A track's landmarks are steadied; who detects faces in either frame anew compares what stands at others.
+        frame, there = (self._audit.describe(photo, face, again=False, in_place=True) for photo in (original, pixels))
         return resemblance(self._audit, self._people[number].embedding, frame, there)
 
 

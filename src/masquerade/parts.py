@@ -50,7 +50,9 @@ class Parts:
         """
         if not with_networks:
             return cls(FaceDetector(threads), YuNet(0.6, threads=threads), SFace(threads), None)
-        return cls(FaceDetector(threads), YuNet(0.6, threads=threads), SFace(threads), Replacement(threads, shape), SecondOpinion(threads), Foresight())
+        return cls(
+            FaceDetector(threads), YuNet(0.6, threads=threads), SFace(threads), Replacement(threads, shape), SecondOpinion(threads), Foresight()
+        )
 
 
 class Resemblance(Protocol):

@@ -58,11 +58,11 @@ class TrackObscurer:
         """The present noise of a track while it will do; else the next with which the obscured face is far from the person, or the least alike."""
         x0, y0, x1, y1 = _around(tracked.face, pixels)
         here, face = pixels[y0:y1, x0:x1], shifted(tracked.face, -x0, -y0)
-        person, least = self._audit.describe(here, face), (1.0, draw)
+        person, least = self._audit.describe(here, face, in_place=True), (1.0, draw)
         for other in range(draw, draw + NOISES):
             there = here.copy()
             obscure(there, face, method, self._noise(tracked.track, other))
-            similarity = self._audit.likeness(person, self._audit.describe(there, face))
+            similarity = self._audit.likeness(person, self._audit.describe(there, face, in_place=True))
             if similarity is not None and self._audit.passes(similarity + (MARGIN if other > draw else 0.0)):
                 return other
             least = min(least, (1.0 if similarity is None else similarity, other))
