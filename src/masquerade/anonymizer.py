@@ -169,7 +169,7 @@ class Anonymizer:
             if attempt == FITTING_ROUNDS + 1:
                 around, count = replace(around, age=None), MORE_CANDIDATES
             if attempt == 2 * FITTING_ROUNDS + 1:
-                around = replace(around, female=0.5)
+                around = replace(around, female=None)
             passed = trial.round(search, count)
             if passed:
                 x0, y0, x1, y1 = passed.box

@@ -139,7 +139,7 @@ class Chooser:
         """The identity that is least like the person in their looks; None where nobody can be drawn clearly, or hardly anything is seen."""
         looks = [look for portrait in [*person.portraits[:BEST_LOOKS], *person.views] if (look := self._look(portrait)) is not None]
         if not looks:
-            return Chosen(self._drawer.bank.draw(Surroundings(None, 0.5), rng))
+            return Chosen(self._drawer.bank.draw(Surroundings(None, None), rng))
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
             return None
         largest = max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from masquerade.generation.identity import IdentityBank, Surroundings, features_around, in_middling_light, whites_of
 from masquerade.regions import EYES, HAIR, NECK, SKIN
@@ -25,6 +26,14 @@ def test_one_seed_gives_one_person_wherever_he_fits() -> None:
     near = [Surroundings(SKIN_TONE + d, 0.9, 30.0 + d) for d in (0.0, 0.5)]
     same = [np.array_equal(*(bank.draw(a, np.random.default_rng(seed)).texture for a in near)) for seed in range(20)]
     assert sum(same) > 10
+
+
+@pytest.mark.parametrize(("female", "least", "most"), [(0.1, 0, 0), (0.35, 0.15, 0.55), (0.5, 1, 1), (None, 0.3, 0.7)])
+def test_sex_follows_the_surroundings_and_chance_where_these_say_little(female: float | None, least: float, most: float) -> None:
+    bank = IdentityBank()
+    women = {bank.draw(Surroundings(SKIN_TONE, 0.9, 30.0), np.random.default_rng(s)).texture.tobytes() for s in range(400)}
+    drawn = [bank.draw(Surroundings(SKIN_TONE, female, 30.0), np.random.default_rng(s)).texture.tobytes() for s in range(100)]
+    assert least <= np.mean([texture in women for texture in drawn]) <= most
 
 
 def test_young_and_old_surroundings_get_other_people() -> None:
