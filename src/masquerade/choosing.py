@@ -54,10 +54,9 @@ RESTLESS = 1.0
 """How much it counts that a new face has more contrast than the person's, in shares of it: where brows, stubble and glasses are darker, every
 error of the motion shows, and the face flickers (of six faces for one clip: contrast 1.09 to 1.37, flicker 1.09 to 1.35, in this order)."""
 
-CLEAR = 0.77
+CLEAR = 0.74
 """A person of whom even the best new face is less clear than this, in the median of the looks, gets none: of 27 people in two clips of dark
-and crowded scenes all whom this or `LEAST_VISIBLE` leaves out had broken faces."""
-
+and crowded scenes nearly all whom this or `LEAST_VISIBLE` leaves out had broken faces."""
 
 GLASSES_UNCLEAR = 0.07
 """So much less clear faces with glasses may be: the parser finds thin frames seldom where they were drawn, also where they look well."""
