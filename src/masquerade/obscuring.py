@@ -23,7 +23,7 @@ from masquerade.types import Face, Floats, Pixels
 
 Method = Literal["sketch", "blur", "pixelate", "solid"]
 
-CELLS = {"sketch": 4, "blur": 4, "pixelate": 5}
+CELLS = {"sketch": 3, "blur": 4, "pixelate": 5}
 """How many colours are kept along each side of the obscured area."""
 
 DARK, LIGHT = 48.0, 208.0
