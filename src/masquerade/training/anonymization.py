@@ -48,7 +48,7 @@ all new faces somewhat alike to other recognisers."""
 @dataclass(frozen=True)
 class Preset(AdversarialPreset):
     """`noise`: on codes. `identity`: what the guide counts. `contrast`, `expression`, `away`, `finer`: what `masquerade.training.strangers`
-    gives. `heads`: on so many of them strangers are drawn."""
+    gives. `heads`: on so many of them, or on half of the batch, strangers are drawn."""
 
     rate: float = 2.5e-4
     adversarial: float = 0.25
@@ -95,7 +95,7 @@ def train(
     strangers = None
     identity = identity_guide(guide) if guide else None
     if start and identity and beside:
-        strangers = Strangers(start, beside, faces, identity, preset.heads)
+        strangers = Strangers(start, beside, faces, identity, min(preset.heads, preset.budget.batch // 4 * 2))
         encoder.requires_grad_(False)
     learned = [*generator.parameters(), *encoder.parameters()]
     optimizer = torch.optim.Adam(learned, lr=preset.rate, betas=(0.5, 0.95))
