@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
+from masquerade.evaluation.metrics import iou
 from masquerade.faces.recognition import THRESHOLD, SFace
 from masquerade.faces.yunet import YuNet
 from masquerade.obscuring import CELLS, REACH, Method, obscure
@@ -98,7 +99,8 @@ def test_a_detector_still_finds_a_face_where_one_is_sketched() -> None:
         result = photo.copy()
         obscure(result, face, "sketch", np.random.default_rng(seed))
         (found,) = YuNet()(result)
-        assert np.abs(np.subtract(found.box, face.box)).max() < 0.2 * face.width
+        # As evaluations count it: the same place is an intersection over union of 0.4.
+        assert iou(found.box, face.box) > 0.5
 
 
 def test_sketches_with_other_noise_have_other_features() -> None:
