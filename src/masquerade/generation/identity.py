@@ -29,10 +29,8 @@ the frames."""
 SKIN_UNIT, AGE_UNIT = 6.0, 8.0
 """So much difference in skin (CIELAB) counts as much as so many years."""
 
-MAN, WOMAN = 0.25, 0.45
-"""Below the first of these probabilities a face is a man's, above the second a woman's, between them chance decides as the probability says. Short
-hair misleads about women more often than long hair about men (of 15 women and 25 men of the portraits 4 and none), and a beard on a
-woman is the worse mistake: so they do not lie around one half."""
+MAN, WOMAN = 0.35, 0.55
+"""Below the first of these probabilities a face is a man's, above the second a woman's, between them chance decides as the probability says."""
 
 LIGHTNESS = 0.75
 """How much a difference in the skin's lightness counts beside one in its hue."""
