@@ -18,6 +18,7 @@ from masquerade.errors import MasqueradeError, UnreadableInput
 from masquerade.media.files import Job, plan, refuse_input
 from masquerade.media.photo_encoding import write_photo
 from masquerade.media.photos import read_photo
+from masquerade.memory import share_one_heap
 from masquerade.report import FileReport, refuse_other_than_report, summary, write_report
 from masquerade.types import FaceReport, Floats, Pixels, Result
 
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, 2 when an input failed, 130 when interrupted.
     """
+    share_one_heap()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         if words and words[0] in COMMANDS:
