@@ -81,7 +81,8 @@ class Audit:
             whole_px: for a thorough look, the longest side of the whole photo, of which the pixels at hand may be a part: also at landmarks as
                 tools find them that shrink it, and a little off.
             again: also at the landmarks that the detector finds there now; without is three times as quick.
-            in_place: also at the landmarks that the detector would find there if it looked at the photo as a whole, as large as tools look at it.
+            in_place: also at the landmarks that the detector would find there if it looked at the photo as a whole, as large as tools look at it;
+                of a part of a photo, nearly so: where the part begins and how large the whole is are not known then.
 
         Returns:
             float32, one to three rows of unit vectors, two to four more in a thorough look; None where none can be computed.
