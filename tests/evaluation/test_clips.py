@@ -29,8 +29,8 @@ from masquerade.video import ClipResult, VideoOptions
 
 SIDE, FRAMES = 256, 8
 ASTRONAUT: Pixels = np.asarray(astronaut(), np.uint8)  # type: ignore[no-untyped-call]
-FACE: Box = (62.0, 36.0, 140.0, 148.0)
-"""Where the face is in the first frame, roughly."""
+FACE: Box = (86.0, 86.0, 176.0, 198.0)
+"""Where the face is in all frames, roughly."""
 
 Change = Callable[[Pixels, int], Pixels]
 
@@ -114,6 +114,7 @@ def test_the_clip_against_itself(original: Path) -> None:
     assert counted.extra == 0
     assert counted.flicker == 1
     assert counted.looked == counted.sface == counted.dlib == 2
+    assert (counted.large, counted.obscured) == (FRAMES, 0)
     assert counted.before.mean == counted.after.mean
 
 
@@ -159,6 +160,7 @@ def test_a_person_who_changes_is_spread(measured: Callable[..., Figures]) -> Non
 def test_only_followed_faces_that_were_drawn_are_spread(measured: Callable[..., Figures], log: RunLog) -> None:
     counted = measured(as_it_is, log=log)
     assert counted.looked == 2
+    assert (counted.large, counted.obscured) == (FRAMES, FRAMES)
     assert counted.before.mean is None and counted.after.mean is None
 
 
@@ -193,14 +195,15 @@ def test_only_large_faces_count_as_obscured() -> None:
 
 
 def test_table() -> None:
-    counted = Figures(120, 2, 118, 240, 3, 4.0, 5.0, 8, 1, 2)
+    counted = Figures(120, 2, 118, 240, 3, 200, 30, 4.0, 5.0, 8, 1, 2)
     for spread, value in ((counted.before, 0.25), (counted.after, 0.5)):
         spread.add(0, np.zeros(1))
         spread.add(0, np.array([value]))
     lines = markdown([row_of("a", Run("temporal", Path(), log_of(4, "obscured"), 61.4), counted)]).split("\n")
-    assert {line.count("|") for line in lines if line} == {15}
-    assert lines[2] == "| a | temporal | 120 (2 without counterpart) | 118 | 240 | 3 | 1.25 | 0.25 | 0.50 | +0.25 | 12.5% | 25.0% | 100.0% | 61 |"
-    assert row_of("a", Run("single", Path(), RunLog(), 0), Figures()) == "| a | single | 0 | 0 | 0 | 0 | - | - | - | - | - | - | - | 0 |"
+    assert {line.count("|") for line in lines if line} == {16}
+    cells = ["120 (2 without counterpart)", "118", "240", "3", "1.25", "0.25", "0.50", "+0.25", "12.5%", "25.0%", "15.0%", "100.0%", "61"]
+    assert lines[2] == f"| a | temporal | {' | '.join(cells)} |"
+    assert row_of("a", Run("single", Path(), RunLog(), 0), Figures()) == "| a | single | 0 | 0 | 0 | 0 | - | - | - | - | - | - | - | - | 0 |"
 
 
 @pytest.mark.parametrize(("shape", "size"), [((256, 256), (768, 256)), ((540, 960), (2562, 480)), ((97, 61), (180, 96))])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.errors import MasqueradeError
-from masquerade.evaluation.clip_frames import EVERY, Embed, FindFaces, Original, Picture, originals_of, pictures_of, unsteadiness
+from masquerade.evaluation.clip_frames import Embed, FindFaces, Original, Picture, originals_of, pictures_of, unsteadiness
 from masquerade.evaluation.measuring import REPORTED_IOU, SAME_PLACE_IOU, SMALLEST_PX
 from masquerade.evaluation.metrics import change_inside, iou
 from masquerade.evaluation.thresholds import Thresholds
@@ -27,7 +27,7 @@ class RunLog:
     """What a run says became of its faces, as far as it is needed here.
 
     Attributes:
-        large: how many faces are 48 pixels wide or more, over all frames.
+        large: how many faces that were followed, seen or not, are 48 pixels wide or more, over all frames.
         obscured: how many of these were obscured.
     """
 
@@ -41,11 +41,10 @@ class RunLog:
             is_large = row.box[2] - row.box[0] >= SMALLEST_PX
             self.large += is_large
             self.obscured += is_large and row.action == "obscured"
-            if row.frame % EVERY == 0:
-                self._rows.setdefault(row.frame, []).append(row)
+            self._rows.setdefault(row.frame, []).append(row)
 
     def row_of(self, frame: int, box: Box) -> FaceReport | None:
-        """The row of the face in a box, in one of every five frames; None where no face was followed there."""
+        """The row of the face in a box of a frame; None where no face was followed there."""
         best = max(self._rows.get(frame, []), key=lambda row: iou(row.box, box), default=None)
         return best if best and iou(best.box, box) >= REPORTED_IOU else None
 
@@ -91,6 +90,8 @@ class Figures:
         times_equal: frames whose time, from the first on, agrees within 2 ms.
         faces: faces that YuNet finds in the original.
         unchanged: those of them that changed by less than 4 grey levels.
+        large: those of them that are 48 pixels wide or more.
+        obscured: those of these that were not generated.
         own: the original's unsteadiness in its largest faces, summed over frames.
         ours: the output's, at the same places.
         looked: largest faces of 48 pixels and more in every fifth frame, which recognisers compare with the original.
@@ -105,6 +106,8 @@ class Figures:
     times_equal: int = 0
     faces: int = 0
     unchanged: int = 0
+    large: int = 0
+    obscured: int = 0
     own: float = 0.0
     ours: float = 0.0
     looked: int = 0
@@ -146,7 +149,7 @@ def compare(
             elif output.rgb.shape != original.picture.rgb.shape:
                 raise MasqueradeError(f"{run.path} has frames of another size than {source}; measure it against its own original.")
             else:
-                _count(counted, original, output, last[index])
+                _count(counted, original, output, last[index], run.log)
                 _recognise(counted, original, output, run.log, faces, embed, limits)
             last[index] = output
             shown.append(np.zeros_like(original.picture.rgb) if output is None else output.rgb)
@@ -156,12 +159,15 @@ def compare(
     return figures
 
 
-def _count(counted: Figures, original: Original, output: Picture, before: Picture | None) -> None:
-    """What needs no recogniser: times, changed faces, flicker."""
+def _count(counted: Figures, original: Original, output: Picture, before: Picture | None, log: RunLog) -> None:
+    """What needs no recogniser: times, changed faces, how they were changed, flicker."""
     counted.frames += 1
     counted.times_equal += abs(original.picture.time_s - output.time_s) < EQUAL_TIMES_S
     counted.faces += len(original.faces)
     counted.unchanged += sum(change_inside(original.picture.rgb, output.rgb, face.box) < UNCHANGED_LEVELS for face in original.faces)
+    rows = [log.row_of(output.number, face.box) for face in original.faces if face.width >= SMALLEST_PX]
+    counted.large += len(rows)
+    counted.obscured += sum(row is None or row.action == "obscured" for row in rows)
     if original.flow is not None and original.largest is not None and before is not None:
         counted.own += original.unsteadiness
         counted.ours += unsteadiness(output.rgb, before.rgb, original.flow, original.largest)

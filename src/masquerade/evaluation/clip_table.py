@@ -8,7 +8,7 @@ from masquerade.evaluation.clip_figures import Figures, Run
 
 HEADER = (
     "clip", "variant", "frames", "times equal", "faces", "unchanged", "flicker", "spread, original", "spread", "difference", "SFace accepts",
-    "dlib accepts", "obscured", "seconds",
+    "dlib accepts", "obscured", "of those followed", "seconds",
 )  # fmt: skip
 
 
@@ -28,6 +28,7 @@ def row_of(clip: str, run: Run, counted: Figures) -> str:
         _number(None if before is None or after is None else after - before, "+.2f"),
         _share(counted.sface, counted.looked),
         _share(counted.dlib, counted.looked),
+        _share(counted.obscured, counted.large),
         _share(run.log.obscured, run.log.large),
         f"{run.seconds:.0f}",
     ]
