@@ -121,6 +121,14 @@ def test_segmentation_learns_the_drawn_faces_a_little(prepared: Path, tmp_path: 
     assert losses and (tmp_path / CHECKPOINT).exists()
 
 
+def test_segmentation_learns_from_what_an_earlier_run_reads_in_photos(prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset = tiny(segmentation.PRESETS["cpu"], 4, 3)
+    segmentation.train(prepared, tmp_path / "first", preset)
+    segmentation.train(prepared, tmp_path / "second", preset, start=tmp_path / "first" / CHECKPOINT, photos=prepared)
+    assert (tmp_path / "second" / CHECKPOINT).exists()
+    assert "test veiled: mean F1" in capsys.readouterr().out
+
+
 def test_a_folder_without_prepared_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(MasqueradeError, match="masquerade train prepare"):
         open_prepared(tmp_path)

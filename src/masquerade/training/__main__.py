@@ -39,6 +39,8 @@ def main(argv: list[str]) -> int:
         task.add_argument("--start", type=Path, help="checkpoint of another run to begin from")
         if name in ("anonymization", "harmonization"):
             task.add_argument("--side", type=int, default=128, choices=(64, 128), help="train at this size; 64 is four times as fast")
+        if name == "segmentation":
+            task.add_argument("--photos", type=Path, help="prepared folder of other photos: the run of --start says what is where in them")
         if name == "anonymization":
             task.add_argument("--guide", type=Path, help="checkpoint of the IdentityNet run that watches over likeness")
             task.add_argument("--beside", type=Path, help="folder of all networks' checkpoints: with --start and --guide strangers are drawn too")
@@ -88,6 +90,7 @@ def _train(args: argparse.Namespace) -> int:
     budget = dataclasses.replace(preset.budget, pictures=args.pictures or preset.budget.pictures, batch=args.batch or preset.budget.batch)
     if args.minutes:
         budget = dataclasses.replace(budget, seconds=60 * args.minutes)
-    further = {k: getattr(args, k) for k in ("side", "start", "rough", "shape", "harmonization", "guide", "beside", "clips") if hasattr(args, k)}
+    named = ("side", "start", "rough", "shape", "harmonization", "guide", "beside", "clips", "photos")
+    further = {k: getattr(args, k) for k in named if hasattr(args, k)}
     module.train(args.data, args.out, dataclasses.replace(preset, budget=budget), seed=args.seed, **further)
     return 0

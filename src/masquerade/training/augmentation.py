@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from masquerade.exposure import LARGEST_GAIN, LIT
 from masquerade.types import Pixels
 
 Map = NDArray[np.uint8]
@@ -69,6 +70,38 @@ def degraded(picture: Pixels, rng: np.random.Generator) -> Pixels:
     if rng.random() < 0.15:
         done = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])[1]
         picture = np.asarray(cv2.imdecode(done, cv2.IMREAD_COLOR), np.uint8)
+    return picture
+
+
+VEILED = 0.4
+"""Share of the pictures that are out of focus, moved or in the dark."""
+
+
+def as_taken(picture: Pixels, rng: np.random.Generator) -> Pixels:
+    """A picture as cameras may show it: in other light, often veiled, often degraded."""
+    picture = recoloured(picture, rng)
+    return degraded(veiled(picture, rng) if rng.random() < VEILED else picture, rng)
+
+
+def veiled(picture: Pixels, rng: np.random.Generator) -> Pixels:
+    """Out of focus, moved during the exposure, or taken in the dark and brightened as at work: what backgrounds of clips look like."""
+    kind = str(rng.choice(["focus", "motion", "dark", "dark and soft"], p=[0.25, 0.15, 0.3, 0.3]))
+    if kind == "motion":
+        length = int(rng.integers(5, 15))
+        kernel = np.zeros((length, length), np.float32)
+        angle, middle = rng.uniform(0, np.pi), np.full(2, (length - 1) / 2)
+        reach = (length - 1) / 2 * np.array([np.cos(angle), np.sin(angle)])
+        cv2.line(kernel, _point(middle - reach), _point(middle + reach), 1.0, 1)
+        picture = np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.uint8)
+    elif kind != "dark":
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(1.2, 3.5))), np.uint8)
+    if kind.startswith("dark"):
+        level = float(np.exp(rng.uniform(np.log(8), np.log(50))))
+        noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(0, 1.5))
+        dark = picture * np.float32(min(level / max(float(picture.mean()), 1.0), 1.0)) + noise
+        done = cv2.imencode(".jpg", np.clip(np.rint(dark), 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))])[1]
+        seen = np.asarray(cv2.imdecode(done, cv2.IMREAD_COLOR), np.float32)
+        picture = np.clip(np.rint(seen * np.clip(LIT / max(float(seen.mean()), 1.0), 1, LARGEST_GAIN)), 0, 255).astype(np.uint8)
     return picture
 
 

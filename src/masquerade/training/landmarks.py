@@ -172,7 +172,7 @@ class _Make:
                 picture, _ = augment.occluded(picture, _face_map(points, len(picture)), other, None, rng)
             movement = _movement(rng)
             picture, points = _moved(picture, movement), _laid(points, movement)
-            pictures.append(augment.degraded(augment.recoloured(picture, rng), rng))
+            pictures.append(augment.as_taken(picture, rng))
             truth.append(points)
         return np.stack(pictures), np.stack(truth)
 

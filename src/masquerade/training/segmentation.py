@@ -1,7 +1,12 @@
-"""Trains SegmentationNet on hand-made parsing maps."""
+"""Trains SegmentationNet on hand-made parsing maps, and on maps that an earlier run read.
+
+There are few hand-made ones, of well-lit photos. Where an earlier run is at hand it reads many other photos, as they are; the new network must read
+the same in them out of focus, moved, occluded and in the dark (a noisy student, Xie et al. 2020).
+"""
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,16 +41,19 @@ class Preset:
     budget: Budget
     rate_encoder: float = 4e-4
     rate_decoder: float = 1.5e-3
+    taught: float = 0.5
+    """Share of each batch whose maps an earlier run read."""
 
 
 PRESETS = {"cpu": Preset(Budget(26_000, 16)), "gpu": Preset(Budget(300_000, 64, save_every_s=40)), "paper": Preset(Budget(1_700_000, 32))}
 
 
-def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | None = None) -> None:
+def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | None = None, photos: Path | None = None) -> None:
     """Trains until the preset's budget is spent; `out` holds the checkpoint and the log.
 
     Args:
         start: checkpoint of an earlier run, from whose averaged weights this one begins.
+        photos: prepared data whose maps the earlier run reads; None trains on hand-made maps alone.
     """
     torch.manual_seed(seed)
     prepared = open_prepared(data)
@@ -57,17 +65,25 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
     optimizer = torch.optim.AdamW(groups, weight_decay=1e-2)
     if start:
         begin_from(start, {"network": network})
+    teacher = copy.deepcopy(network).eval().requires_grad_(False) if start and photos else None
     average = Average(network, 0.995)
     run = Run(out, preset.budget, {"network": network, "optimizer": optimizer, "average": average})
     weight = torch.ones(len(CLASSES), device=DEVICE)
     weight[list(SMALL_PARTS)] = 2
     weight[GLASSES] = 4
 
-    source = batches(_Make(data, preset.budget.batch), seed)
+    taught = round(preset.taught * preset.budget.batch) if teacher else 0
+    source = batches(_Make(data, preset.budget.batch - taught), seed)
+    others = batches(_Taught(photos, taught), seed + 1) if photos and taught else None
 
     def one_step(step: int) -> Losses:
         set_rate(optimizer, one_cycle(run.progress))
         pictures, maps = next(source)
+        if teacher and others:
+            clear, seen, covered = next(others)
+            with torch.no_grad(), autocast():
+                read = teacher(normalised(clear)).argmax(1).to(maps.dtype)
+            pictures, maps = torch.cat([pictures, seen]), torch.cat([maps, torch.where(covered > 0, 0, read)])
         maps = maps.long()
         network.train()
         with autocast():
@@ -84,6 +100,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
 
     run.train(one_step, look=lambda: print(_summary(average.network, prepared, "val"), flush=True))
     print(_summary(average.network, prepared, "test"), flush=True)
+    print(_summary(average.network, prepared, "test", veiled=True), flush=True)
 
 
 @cache
@@ -115,9 +132,38 @@ class _Make:
             if rng.random() < OCCLUDED:
                 other = rng.integers(len(prepared.crops))
                 picture, parsing = augment.occluded(picture, parsing, prepared.crops[other], prepared.truth[other], rng)
-            pictures.append(augment.degraded(augment.recoloured(picture, rng), rng))
+            pictures.append(augment.as_taken(picture, rng))
             maps.append(parsing)
         return np.stack(pictures), np.stack(maps)
+
+
+@dataclass(frozen=True)
+class _Taught:
+    """Makes batches for the teacher: pictures as they are, the same as the student sees them, and where something covers them."""
+
+    photos: Path
+    count: int
+
+    def __call__(self, rng: np.random.Generator) -> Arrays:
+        crops, rows = _photos(self.photos)
+        clear, seen, covered = [], [], []
+        for row in rng.choice(rows, self.count):
+            picture, cover = np.array(crops[row]), np.full(crops.shape[1:3], augment.SKIN, np.uint8)
+            if rng.random() < 0.5:
+                picture = np.ascontiguousarray(picture[:, ::-1])
+            picture, _ = augment.moved(picture, cover, rng)
+            clear.append(picture)
+            if rng.random() < OCCLUDED:
+                picture, cover = augment.occluded(picture, cover, crops[rng.integers(len(crops))], None, rng)
+            seen.append(augment.as_taken(picture, rng))
+            covered.append(cover == augment.BACKGROUND)
+        return np.stack(clear), np.stack(seen), np.stack(covered)
+
+
+@cache
+def _photos(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    prepared = open_prepared(folder)
+    return prepared.crops, prepared.rows("train")
 
 
 def _dice_loss(logits: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
@@ -129,16 +175,17 @@ def _dice_loss(logits: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
     return 1 - ((2 * both + 1) / (either + 1))[present].mean()
 
 
-def figures(network: torch.nn.Module, prepared: Prepared, split: str) -> tuple[dict[str, float], dict[str, float]]:
-    """F1 of the groups in `BAR` and IoU of every class, counted over all pixels of a split."""
+def figures(network: torch.nn.Module, prepared: Prepared, split: str, veiled: bool = False) -> tuple[dict[str, float], dict[str, float]]:
+    """F1 of the groups in `BAR` and IoU of every class, counted over all pixels of a split; with `veiled` out of focus, moved or in the dark."""
     assert prepared.truth is not None
     network.eval()
-    rows = prepared.rows(split)
+    rows, rng = prepared.rows(split), np.random.default_rng(0)
     confusion = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
     for start in range(0, len(rows), 32):
         part = rows[start : start + 32]
+        pictures = np.stack([augment.veiled(p, rng) for p in prepared.crops[part]]) if veiled else prepared.crops[part]
         with torch.no_grad():
-            guess = network(to_tensor(prepared.crops[part])).argmax(1).cpu().numpy()
+            guess = network(to_tensor(pictures)).argmax(1).cpu().numpy()
         np.add.at(confusion, (prepared.truth[part].reshape(-1), guess.reshape(-1)), 1)
     f1 = {}
     for name, classes in BAR.items():
@@ -150,8 +197,8 @@ def figures(network: torch.nn.Module, prepared: Prepared, split: str) -> tuple[d
     return f1, {c: float(o / u) if u else float("nan") for c, o, u in zip(CLASSES, overlap, union, strict=True)}
 
 
-def _summary(network: torch.nn.Module, prepared: Prepared, split: str) -> str:
-    f1, iou = figures(network, prepared, split)
+def _summary(network: torch.nn.Module, prepared: Prepared, split: str, veiled: bool = False) -> str:
+    f1, iou = figures(network, prepared, split, veiled)
     mean = sum(f1.values()) / len(f1)
     parts = " ".join(f"{k} {v:.3f}" for k, v in f1.items())
-    return f"{split}: mean F1 {mean:.4f} ({parts}); IoU " + " ".join(f"{k} {v:.3f}" for k, v in iou.items())
+    return f"{split}{' veiled' * veiled}: mean F1 {mean:.4f} ({parts}); IoU " + " ".join(f"{k} {v:.3f}" for k, v in iou.items())
