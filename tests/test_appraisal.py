@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from masquerade.appraisal import AGREEMENT, LOPSIDED_FROM, ROUGH_FROM, UNITS, UNREADABLE, Appraisal, appraise
+from masquerade.appraisal import AGREEMENT, FAINT_FROM, FAINTEST, LOPSIDED_FROM, ROUGH_FROM, UNITS, UNREADABLE, Appraisal, appraise
 from masquerade.faces.second_opinion import LIMIT, WEIGHT
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
@@ -74,6 +76,21 @@ def test_blotched_skin_is_a_burden_and_even_skin_is_none() -> None:
     assert rough.burden > smooth.burden + 0.1
 
 
+def test_faces_with_fog_for_eyes_do_not_pass() -> None:
+    parts = Parts(lambda _: [], lambda _: [], None, ReadsBrightness())  # type: ignore[arg-type]
+    seen = reading(0.15)
+    seen.parsing[60:66, 48:60] = seen.parsing[60:66, 68:80] = EYES
+    foggy = np.full((128, 128, 3), 150, np.float32)
+    drawn = foggy.copy()
+    drawn[60:66, 48:60] = drawn[60:66, 68:80] = 40
+    clear, faint = appraise(parts, CROP, seen, np.stack([drawn, foggy]))
+    assert clear.distinctness is not None and clear.distinctness > FAINT_FROM and clear.passes
+    assert faint.distinctness is not None and faint.distinctness < FAINTEST and not faint.passes
+    assert faint.burden > clear.burden + 0.5
+    (unseen,) = appraise(parts, CROP, reading(0.15), foggy[None])
+    assert unseen.distinctness is None and unseen.passes
+
+
 def test_unclear_faces_are_a_burden() -> None:
     assert Appraisal(0.0, 0.0, 0.0, clarity=0.7).burden > Appraisal(0.0, 0.0, 0.0, clarity=0.9).burden + 0.3
 
@@ -91,4 +108,4 @@ def test_a_dark_patch_for_an_eye_is_a_burden_light_from_the_side_is_none() -> No
     assert plain.lopsidedness == pytest.approx(0, abs=1e-3)
     assert lit.lopsidedness < LOPSIDED_FROM + 0.02
     assert patched.lopsidedness > 3 * LOPSIDED_FROM
-    assert patched.burden > plain.burden + 0.1
+    assert replace(patched, distinctness=None).burden > replace(plain, distinctness=None).burden + 0.1
