@@ -225,3 +225,6 @@ def test_parts_of_a_face_are_no_faces() -> None:
     whole, ear, doubtful = face((100, 50), 0.8, 60), face((105, 70), 0.7, 18), face((115, 55), 0.5, 55)
     neighbour = face((165, 50), 0.7, 60)
     assert without_shadows([ear, doubtful, whole, neighbour]) == [whole, neighbour]
+    forehead, sure = face((100, 38), 0.65, 42), face((100, 50), 0.9, 60)
+    assert without_shadows([sure, forehead]) == [sure]
+    assert without_shadows([whole, forehead]) == [whole, forehead]

@@ -52,8 +52,9 @@ CUT, STILL_CUT, AGREES = 0.02, 0.1, 0.25
 """A box that comes so near to the picture's edge is cut off by it, and stays so until it is farther away; the sides of a whole face's box
 that lie inside must be so near to those that were found. All in sides of the face."""
 
-SHADOW, PART = 0.3, 0.6
-"""A doubtful face of which a surer one covers more than the first is none; a part of a larger face lies within it by more than the second."""
+SHADOW, PART, SURER = 0.3, 0.6, 0.2
+"""A doubtful face of which a surer one covers more than the first is none; a part of a larger face lies within it by more than the second. So does
+what is found on a face that is surer by more than the third, and larger: a forehead, or somebody so far behind it that nothing is seen of them."""
 
 
 class FaceTracker:
@@ -260,4 +261,10 @@ def without_shadows(faces: Sequence[Face]) -> list[Face]:
         if face.score < SURE and any(are_one(face, other) or is_part(face, other) or shared(face, other) > SHADOW for other in kept):
             continue
         kept.append(face)
-    return [f for f in kept if not any(other.score >= SURE and is_part(f, other) and shared(f, other) > PART for other in kept if other is not f)]
+    return [f for f in kept if not any(_is_on(f, other) for other in kept if other is not f)]
+
+
+def _is_on(face: Face, other: Face) -> bool:
+    """Whether a face lies on a sure one, as a part of it or as what only looks like a face."""
+    is_less = face.score < other.score - SURER and face.width < other.width
+    return other.score >= SURE and shared(face, other) > PART and (is_part(face, other) or is_less)
