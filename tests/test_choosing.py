@@ -9,7 +9,7 @@ import pytest
 
 from drawers import Upright
 from masquerade.audit import Audit
-from masquerade.choosing import FRAME_ALLOWANCE, Chooser, resemblance
+from masquerade.choosing import FRAME_ALLOWANCE, Chooser, Chosen, resemblance
 from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.people import Person, Portrait
 from masquerade.generation.identity import Surroundings
@@ -39,7 +39,7 @@ class DrawsGray(Upright):
         self.bank, self.reads, self.visible, self.clear = Bank(), reads, visible, clear
         self.condition = np.array([0] * 10 + [glasses], np.float32)
 
-    def read(self, crop: Crop, sure: bool = False) -> Reading | None:
+    def read(self, crop: Crop, sure: bool = False, dark: bool = False) -> Reading | None:
         mask = np.ones((128, 128), np.float32)
         reading = Reading(np.ones((128, 128), np.uint8), mask, self.condition, Surroundings(None, 0.5), self.visible)
         return reading if self.reads else None
@@ -71,10 +71,14 @@ def look(corner: int) -> Portrait:
     return Portrait(pixels, FACE, 0.8)
 
 
-def chosen(person: Person, drawer: DrawsGray | None = None) -> int | None:
+def choice(person: Person, drawer: DrawsGray | None = None) -> Chosen | None:
     knows = KnowsGrays()
     parts = Parts(knows, knows, knows, drawer or DrawsGray())
-    found = Chooser(parts, Audit(knows, knows, 0.359, 0.01))(person, np.random.default_rng(0))
+    return Chooser(parts, Audit(knows, knows, 0.359, 0.01))(person, np.random.default_rng(0))
+
+
+def chosen(person: Person, drawer: DrawsGray | None = None) -> int | None:
+    found = choice(person, drawer)
     return None if found is None else found.identity.seed
 
 
@@ -87,15 +91,14 @@ def test_somebody_is_found_for_a_person_of_whom_nothing_is_known() -> None:
     assert chosen(Person(0, portraits=[look(60)]), DrawsGray(reads=False)) == 90
 
 
-@pytest.mark.parametrize("drawer", [DrawsGray(visible=0.3), DrawsGray(clear=0.6)])
-def test_who_is_hidden_or_cannot_be_drawn_clearly_gets_no_new_face(drawer: DrawsGray) -> None:
-    assert chosen(Person(0, portraits=[look(60)], embedding=axis(0)), drawer) is None
+def test_who_is_hidden_gets_no_new_face() -> None:
+    assert choice(Person(0, portraits=[look(60)], embedding=axis(0)), DrawsGray(visible=0.3)) is None
 
 
-def test_faces_with_glasses_may_be_less_clear() -> None:
-    person = Person(0, portraits=[look(60)], embedding=axis(0))
-    assert chosen(person, DrawsGray(clear=0.73)) is None
-    assert chosen(person, DrawsGray(clear=0.73, glasses=True)) is not None
+@pytest.mark.parametrize(("clear", "glasses", "is_clear"), [(0.6, False, False), (0.73, False, False), (0.73, True, True), (1.0, False, True)])
+def test_who_cannot_be_drawn_clearly_is_not_to_be_seen_in_focus(clear: float, glasses: bool, is_clear: bool) -> None:
+    found = choice(Person(0, portraits=[look(60)], embedding=axis(0)), DrawsGray(clear=clear, glasses=glasses))
+    assert found is not None and found.is_clear == is_clear
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from drawers import Upright
 from masquerade.clip_anonymizer import FRESH_PICTURE, ClipAnonymizer
 from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.people import Person
+from masquerade.faces.tracks import Seen
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
 from masquerade.obscuring import Method, obscure
@@ -39,7 +40,7 @@ class Flickers(Upright):
         self.previous: list[tuple[Floats, Floats] | None] = []
         self.temporal: list[bool] = []
 
-    def read(self, crop: Crop, sure: bool = False) -> Reading | None:
+    def read(self, crop: Crop, sure: bool = False, dark: bool = False) -> Reading | None:
         return self.reading(crop, *self.measure(crop))
 
     def measure(self, crop: Crop) -> tuple[Floats, Floats]:
@@ -49,7 +50,7 @@ class Flickers(Upright):
         shares[0] = 1 - shares[1]
         return shares, np.zeros(10, np.float32)
 
-    def reading(self, crop: Crop, shares: Floats, condition: Floats) -> Reading | None:
+    def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False) -> Reading | None:
         return Reading(shares.argmax(0).astype(np.uint8), shares[1], np.zeros(11, np.float32), Surroundings(None, 0.5))
 
     def draw(
@@ -191,6 +192,31 @@ def test_a_single_frame_that_may_be_alike_does_not_obscure_a_track(alike: set[in
     assert failed == obscured
 
 
+def test_a_face_that_may_be_alike_is_tried_out_of_focus() -> None:
+    """And one that resembles the person all the same is sketched."""
+
+    class SeesThePersonInFocus(Sees):
+        def embed(self, photo: Pixels, face: Face) -> Floats:
+            is_in_focus = np.ptp(photo[40:90, 40:90].astype(int), axis=(0, 1)).max() > 60
+            return np.eye(128, dtype=np.float32)[2 if is_in_focus else 1]
+
+    class DrawsLines(Flickers):
+        def draw(
+            self, crop: Crop, reading: Reading, identities: Sequence[Identity], previous: tuple[Floats, Floats] | None = None, temporal: bool = False
+        ) -> Floats:
+            lines = np.full((len(identities), 128, 128, 3), 90, np.float32)
+            lines[:, ::6] = lines[:, 1::6] = lines[:, 2::6] = 190
+            return lines
+
+    sharp = np.ascontiguousarray(HEAD)
+    sharp[::2, ::2] = 255 - sharp[::2, ::2]
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesThePersonInFocus(), DrawsLines()), seed=0)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    pixels, (report,) = clip.frame(sharp, [tracked()])
+    assert (report.action, report.reason) == ("obscured", "audit: still alike")
+    assert np.abs(pixels[40:90, 40:90].mean((0, 2)) - 140).max() < 20
+
+
 def test_a_face_that_hardly_changes_is_obscured() -> None:
     class DrawsTheSame(Flickers):
         def draw(
@@ -222,6 +248,44 @@ def test_beyond_the_edge_a_face_is_as_it_was() -> None:
     clip.frame(np.concatenate([HEAD[60:], HEAD[:60]]), [up])
     assert np.abs(shown[1][:55].astype(int) - shown[0][:55]).mean() < 2
     assert np.abs(shown[1][65:].astype(int) - shown[0][65:]).mean() < 6
+
+
+def test_a_known_face_that_is_nearly_gone_is_still_drawn() -> None:
+    class SeesAnywhere(Sees):
+        def embed(self, photo: Pixels, face: Face) -> Floats:
+            is_drawn = min(np.ptp(photo[y : y + 8, 60:68].astype(int), axis=2).max() for y in (8, 60)) < 3
+            return np.eye(128, dtype=np.float32)[1 if is_drawn else 2]
+
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesAnywhere(), Flickers()), seed=0)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    gone = np.concatenate([HEAD[80:], HEAD[:80]])
+    assert clip.frame(gone, [tracked(-80)])[1][0].reason == "mostly outside the picture"
+    assert clip.frame(HEAD, [tracked()])[1][0].action == "generated"
+    assert clip.frame(gone, [tracked(-80)])[1][0].action == "generated"
+
+
+@pytest.mark.parametrize(("seen", "obscured"), [("detected", False), ("filled", True)])
+def test_a_face_that_cannot_be_read_for_an_instant_is_as_it_was(seen: Seen, obscured: bool) -> None:
+    """A hand before it, which hides it from the detector, too, is not painted over."""
+
+    class ReadsNothingIn(Flickers):
+        def measure(self, crop: Crop) -> tuple[Floats, Floats]:
+            shares, condition = super().measure(crop)
+            return (np.zeros_like(shares) if len(self.drawn) == 2 else shares), condition
+
+        def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False) -> Reading | None:
+            return super().reading(crop, shares, condition) if shares[1].mean() > 0.05 else None
+
+    class SeesNothing(Sees):
+        def __call__(self, photo: Pixels) -> list[Face]:
+            return []
+
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesNothing(), ReadsNothingIn()), seed=0)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    frames = [HEAD, HEAD, np.ascontiguousarray(255 - HEAD[::-1])]
+    reports = [clip.frame(frame, [replace(tracked(), seen=seen)])[1][0] for frame in frames]
+    assert [r.action for r in reports[:2]] == ["generated"] * 2
+    assert (reports[2].action == "obscured") is obscured
 
 
 def test_lips_and_eyes_are_where_they_open() -> None:

@@ -40,3 +40,9 @@ def test_a_new_face_in_the_dark_is_a_little_brighter_than_the_old_one() -> None:
     drawn = np.full((128, 128, 3), 80, np.float32)
     assert darkened(drawn, 4.0).mean() == pytest.approx(20 + 0.75 * LIFT)
     assert darkened(drawn, 1.0) is drawn
+
+
+def test_a_new_face_in_the_dark_is_paler() -> None:
+    drawn = np.full((128, 128, 3), (160, 80, 60), np.float32)
+    spans = [float(np.ptp(gain * darkened(drawn, gain)[0, 0])) for gain in (1.0, 2.0, 8.0)]
+    assert 100 == spans[0] > spans[1] > spans[2] > 40

@@ -10,12 +10,13 @@ import numpy as np
 from masquerade.appraisal import Appraisal, appraise, contrast_of, foresee_with
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
-from masquerade.exposure import brightened, darkened, gain_of
+from masquerade.exposure import DARK_FROM, brightened, darkened, gain_of
 from masquerade.faces.people import Person, Portrait
 from masquerade.generation.asking import Answers
-from masquerade.generation.identity import Surroundings
+from masquerade.generation.identity import Surroundings, together
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Foresee, Search
+from masquerade.generation.sharpness import blurred, needed_blur
 from masquerade.limits import LEAST_VISIBLE
 from masquerade.masks import laid_over, pasted_mask
 from masquerade.parts import Parts
@@ -27,8 +28,13 @@ ROUNDS, TRIED = 5, 8
 SMALL_PX, SMALL_ROUNDS = 48, 2
 """Of faces that are never larger than so many pixels nobody sees much, and so many rounds do."""
 
-SHORTLISTS = ((8, 3), (4, 5), (2, None))
+Shortlists = tuple[tuple[int, int | None], ...]
+
+SHORTLISTS: Shortlists = ((8, 3), (4, 5), (2, None))
 """So many of the best go on to so many looks, and the last to all."""
+
+WIDER: Shortlists = ((12, 3), (8, 5), (5, None))
+"""The same after as many rounds more, once or twice, for a person to whom the best so far is too much alike in some of the looks."""
 
 BEST_LOOKS = 2
 """So many of the best portraits are tried on, beside the fair sample of all frames."""
@@ -36,8 +42,10 @@ BEST_LOOKS = 2
 FRAME_ALLOWANCE = 0.02
 """How much more alike a frame may be to the original frame, which shares its pose, light and blur, than to the mean of the portraits."""
 
-CHOICE_MARGIN = 0.22
-"""On these looks a new face should stay so far below the audit's limit: in other frames it may look that much more like the person."""
+CHOICE_MARGIN, SAFE = 0.14, 0.05
+"""On these looks a new face should stay so far below the audit's limit: in other frames it may look that much more like the person. Asked for
+more (0.22), the least alike were drawn, and in the glasses clip a woman got a beard. Where the best does not even stay by the second below it,
+others are looked for."""
 
 DANGER = 10.0
 """How much every bit of likeness above that counts, beside what else speaks against an identity."""
@@ -47,16 +55,16 @@ FORESEEN = 2.0
 they are the ugliest (seated clip: spread +0.11 instead of +0.04, a rugged face on a young woman)."""
 
 HARD = 1.2
-"""Where the best of the first identities have more against them than this, many people are alike to the person: then what is foreseen counts as
-danger does, and shapes need not go with the surroundings' age any more."""
+"""Where the best identities have more against them than this, many people are alike to the person: then what is foreseen counts as danger does,
+shapes need not go with the surroundings' age any more, and more of them are tried."""
 
 RESTLESS = 1.0
 """How much it counts that a new face has more contrast than the person's, in shares of it: where brows, stubble and glasses are darker, every
 error of the motion shows, and the face flickers (of six faces for one clip: contrast 1.09 to 1.37, flicker 1.09 to 1.35, in this order)."""
 
 CLEAR = 0.74
-"""A person of whom even the best new face is less clear than this, in the median of the looks, gets none: of 27 people in two clips of dark
-and crowded scenes nearly all whom this or `LEAST_VISIBLE` leaves out had broken faces."""
+"""A person of whom even the best new face is less clear than this, in the median of the looks, gets it out of focus: of 27 people in two clips of
+dark and crowded scenes nearly all whom this or `LEAST_VISIBLE` leaves out had broken faces."""
 
 GLASSES_UNCLEAR = 0.07
 """So much less clear faces with glasses may be: the parser finds thin frames seldom where they were drawn, also where they look well."""
@@ -67,10 +75,11 @@ UNCLEAR = 10.0
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """A person's new face, and how it answers to what it is asked for; None where that was not seen."""
+    """A person's new face, how it answers to what it is asked for (None where that was not seen), and whether it may be seen in focus."""
 
     identity: Identity
     answers: Answers | None = None
+    is_clear: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +95,12 @@ class _Look:
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """An identity, how clear it must be, and in the looks that it was tried on what spoke against it and how clear it was."""
+    """An identity, how clear it must be, and in the looks that it was tried on what spoke against it, how alike it was, and how clear."""
 
     identity: Identity
     wanted: float
     costs: list[float] = field(default_factory=list)
+    likeness: list[float] = field(default_factory=list)
     clearness: list[float] = field(default_factory=list)
 
     @property
@@ -135,31 +145,43 @@ class Chooser:
         self._parts, self._drawer, self._audit = parts, parts.replacement, audit
 
     def __call__(self, person: Person, rng: np.random.Generator) -> Chosen | None:
-        """The identity that is least like the person in their looks; None where nobody can be drawn clearly, or hardly anything is seen."""
+        """The identity that is least like the person in their looks; None where hardly anything of the person is seen."""
         looks = [look for portrait in [*person.portraits[:BEST_LOOKS], *person.views] if (look := self._look(portrait)) is not None]
         if not looks:
             return Chosen(self._drawer.bank.draw(Surroundings(None, None), rng))
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
             return None
         largest = max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)
-        bank, around = self._drawer.bank, looks[0].reading.around
+        bank, around = self._drawer.bank, together([look.reading.around for look in looks])
         search = Search(lambda: bank.draw(around, rng), rng, self._foresee(person, FORESEEN))
         wanted = CLEAR - GLASSES_UNCLEAR * looks[0].reading.glasses
         candidates: list[_Candidate] = []
-        for _ in range(ROUNDS if largest >= SMALL_PX else SMALL_ROUNDS):
-            tried = [_Candidate(identity, wanted) for identity in search.propose(TRIED)]
-            self._try_on(looks[:1], tried, person, closely=False)
-            search.judge([(candidate.identity, candidate.rank) for candidate in tried])
-            candidates += tried
-            if min(candidate.rank for candidate in candidates) > HARD:
-                around, search.foresee = replace(around, age=None), self._foresee(person, DANGER)
-        for count, depth in SHORTLISTS:
+        finalists: list[_Candidate] = []
+        for shortlists in (SHORTLISTS, WIDER, WIDER):
+            for _ in range(ROUNDS if largest >= SMALL_PX else SMALL_ROUNDS):
+                tried = [_Candidate(identity, wanted) for identity in search.propose(TRIED)]
+                self._try_on(looks[:1], tried, person, closely=False)
+                search.judge([(candidate.identity, candidate.rank) for candidate in tried])
+                candidates += tried
+                if min(candidate.rank for candidate in candidates) > HARD:
+                    around, search.foresee = replace(around, age=None), self._foresee(person, DANGER)
+            finalists.append(self._narrowed(candidates, looks, person, shortlists))
+            if max(finalists[-1].likeness) < self._audit.limit - SAFE:
+                break
+            # First of any age, then of either sex: somebody who does not quite suit the hair is better than nobody.
+            around = replace(around, age=None, female=None if len(finalists) > 1 else around.female)
+            search.foresee = self._foresee(person, DANGER)
+        best = min(finalists, key=lambda candidate: candidate.rank)
+        answers = Answers.of(looks[0].reading, lambda reading: self._shown(looks[0], reading, best.identity))
+        return Chosen(best.identity, answers, is_clear=best.unclear <= 0)
+
+    def _narrowed(self, candidates: Sequence[_Candidate], looks: Sequence[_Look], person: Person, shortlists: Shortlists) -> _Candidate:
+        """The best of all, of which ever fewer are looked at ever more often."""
+        for count, depth in shortlists:
             candidates = sorted(candidates, key=lambda candidate: candidate.rank)[:count]
-            self._try_on(looks[len(candidates[0].costs) : depth], candidates, person, closely=True)
-        best = min(candidates, key=lambda candidate: candidate.rank)
-        if best.unclear > 0:
-            return None
-        return Chosen(best.identity, Answers.of(looks[0].reading, lambda reading: self._shown(looks[0], reading, best.identity)))
+            for seen in sorted({len(candidate.costs) for candidate in candidates}):
+                self._try_on(looks[seen:depth], [candidate for candidate in candidates if len(candidate.costs) == seen], person, closely=True)
+        return min(candidates, key=lambda candidate: candidate.rank)
 
     def _foresee(self, person: Person, likeness: float) -> Foresee | None:
         return foresee_with(self._parts.foresight, person.embedding, likeness=likeness, commonness=0.0, contrast=RESTLESS)
@@ -174,7 +196,7 @@ class Chooser:
         crop = self._drawer.crop(portrait.pixels, portrait.face, self._drawer.lean(portrait.pixels, portrait.face))
         gain = gain_of(crop)
         lit = brightened(crop, gain)
-        reading = self._drawer.read(lit)
+        reading = self._drawer.read(lit, dark=gain >= DARK_FROM)
         return None if reading is None else _Look(portrait, lit, gain, reading, self._audit.describe(portrait.pixels, portrait.face, in_place=True))
 
     def _try_on(self, looks: Sequence[_Look], candidates: Sequence[_Candidate], person: Person, closely: bool) -> None:
@@ -183,15 +205,22 @@ class Chooser:
         for look in looks:
             faces = self._drawer.draw(look.crop, look.reading, identities, None, temporal=True)
             appraisals = appraise(self._parts, look.crop, look.reading, faces, identities)
-            for candidate, face, appraisal in zip(candidates, faces, appraisals, strict=True):
-                candidate.costs.append(self._cost(look, face, appraisal, person.embedding, closely))
+            for candidate, drawn, appraisal in zip(candidates, faces, appraisals, strict=True):
+                face = blurred(drawn, needed_blur(look.crop.pixels, drawn, look.reading.mask, look.gain))
+                similarity = self._similarity(look, face, person.embedding, closely)
+                candidate.likeness.append(similarity)
+                candidate.costs.append(self._cost(look, face, appraisal, similarity))
                 candidate.clearness.append(appraisal.clarity)
 
-    def _cost(self, look: _Look, drawn: Floats, appraisal: Appraisal, person: Floats | None, closely: bool) -> float:
-        """How little a new face is fit to stand for its person in a look: likeness beyond what is safe, and what else speaks against it."""
+    def _similarity(self, look: _Look, drawn: Floats, person: Floats | None, closely: bool) -> float:
+        """How much a new face resembles its person in a look; what cannot be measured counts as the person."""
         pixels = look.portrait.pixels.copy()
         lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask), look.crop.matrix, np.random.default_rng(0))
         similarity = resemblance(self._audit, person, look.known, self._audit.describe(pixels, look.portrait.face, again=False, in_place=closely))
-        beyond = (1.0 if similarity is None else similarity) - (self._audit.limit - CHOICE_MARGIN)
+        return 1.0 if similarity is None else similarity
+
+    def _cost(self, look: _Look, drawn: Floats, appraisal: Appraisal, similarity: float) -> float:
+        """How little a new face is fit to stand for its person in a look: likeness beyond what is safe, and what else speaks against it."""
+        beyond = similarity - (self._audit.limit - CHOICE_MARGIN)
         restless = contrast_of(drawn, look.reading.mask) / max(contrast_of(look.crop.pixels.astype(np.float32), look.reading.mask), 1e-3) - 1
         return max(appraisal.burden, 0.0) + DANGER * max(beyond, 0.0) + RESTLESS * max(restless, 0.0)

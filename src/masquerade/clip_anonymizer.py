@@ -12,11 +12,12 @@ from masquerade.appraisal import UNITS
 from masquerade.audit import Audit
 from masquerade.choosing import Chooser, Chosen, resemblance
 from masquerade.enlarging import lay
-from masquerade.exposure import brightened, darkened, gain_of
+from masquerade.exposure import DARK_FROM, LIFTS, brightened, darkened, gain_of
 from masquerade.faces.alignment import region_of
 from masquerade.faces.people import Person
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.replacement import ROLL, UPRIGHT, Reading
+from masquerade.generation.sharpness import blurred, needed_blur
 from masquerade.limits import LEAST_INSIDE, SMALLEST_PX
 from masquerade.masks import pasted_mask, share_inside
 from masquerade.parts import Parts
@@ -67,12 +68,26 @@ FLAGRANT = 0.02
 LEAST_CHANGE = 5.5
 """A face that changes by less, in grey levels, is obscured: nobody would see that it was replaced."""
 
+UNREAD = 10
+"""For so many frames a face that the detector finds and the parser does not is taken to be as it was."""
+
+LEAST_INSIDE_KNOWN = 0.15
+"""A face of which less lies inside the picture is obscured though the rest was seen before."""
+
 SAME_PLACE = 0.2
 """A face that is found in a crop is the crop's own when it lies so near to the middle, in shares of the crop's side."""
 
 AUDITED_EVERY, AUDIT_SHARE = 3, 0.5
 """Every so many frames of a track the audit looks whether the person is gone, in every frame while that is in doubt; and how much one of its
 figures counts beside the earlier ones."""
+
+
+OUT_OF_FOCUS = (3.0, 5.0, 8.0)
+"""While the audit does not let a new face pass, it is tried out of focus: blurred by so many pixels of the crop. To the eye a face still, and nothing
+jumps as it comes and goes."""
+
+DOUBT, CUT_OFF = 0.05, 0.8
+"""While a track is less than the first below the limit, or less than the second of it lies inside the picture, the audit looks at every frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +109,15 @@ class _TrackState:
     last: _Drawn | None = None
     lean: float = 0.0
     gain: float = 1.0
+    blur: float = 0.0
+    softer: int = 0
+    lifted: int = 0
     frames: int = 0
     similarity: float | None = None
     suspect: bool = False
     failing: bool = False
     seen: float | None = None
+    unread: int = 0
 
 
 class ClipAnonymizer:
@@ -153,6 +172,16 @@ class ClipAnonymizer:
         if tracked.person not in self._chosen:
             return self._obscure(pixels, tracked, "audit: not a face")
         state = self._tracks.setdefault(tracked.track, _TrackState(self._chosen[tracked.person]))
+        crop = self._crop(original, face, state)
+        if crop is None:
+            return self._obscure(pixels, tracked, "mostly outside the picture")
+        drawn, mask = self._drawn(crop, state, tracked.seen == "detected")
+        if drawn is None or mask is None:
+            return self._obscure(pixels, tracked, "no face for the parser", is_face=False)
+        return self._lay(original, pixels, tracked, state, crop, drawn, mask)
+
+    def _crop(self, original: Pixels, face: Face, state: _TrackState) -> Crop | None:
+        """A frame's crop, turned as the track's head leans; None where too little of it lies inside the picture."""
         assert self._parts.replacement is not None
         if state.last is None:
             state.lean = self._parts.replacement.lean(original, face)
@@ -160,29 +189,56 @@ class ClipAnonymizer:
             roll = float(state.last.condition[ROLL])
             state.lean += LEAN_SHARE * float(np.sign(roll)) * max(abs(roll) - UPRIGHT, 0.0)
         crop = self._parts.replacement.crop(original, face, state.lean)
-        if share_inside(crop.inside) < LEAST_INSIDE:
-            return self._obscure(pixels, tracked, "mostly outside the picture")
+        if share_inside(crop.inside) < (LEAST_INSIDE if state.last is None else LEAST_INSIDE_KNOWN):
+            return None
         if state.last is not None:
             # Beyond the picture's edge the face is as it was when it was seen there.
             crop = replace(crop, pixels=np.where(crop.inside[..., None], crop.pixels, state.last.original))
-        gain = gain_of(crop)
-        state.gain += (FRESH if state.last else 1.0) * (gain - state.gain)
-        drawn, mask = self._drawn(crop, state)
-        if drawn is None or mask is None:
-            return self._obscure(pixels, tracked, "no face for the parser", is_face=False)
+        state.gain += (FRESH if state.last else 1.0) * (gain_of(crop) - state.gain)
+        return crop
+
+    def _lay(self, original: Pixels, pixels: Pixels, tracked: TrackedFace, state: _TrackState, crop: Crop, drawn: Floats, mask: Floats) -> FaceReport:
+        """Lays a new face into the frame, in place; out of focus, or another way of obscuring it, where the audit does not let it pass."""
         x0, y0, x1, y1 = region_of(crop.matrix, crop.size, pixels.shape[1], pixels.shape[0])
-        before = pixels[y0:y1, x0:x1].copy()
-        grain = np.random.default_rng([state.chosen.identity.seed, state.frames])
-        lay(pixels, darkened(drawn, state.gain), pasted_mask(mask), crop.matrix, grain, GRAIN)
-        if state.frames % AUDITED_EVERY == 0 or (state.suspect and not state.failing):
-            self._judge(state, self._similarity(original, pixels, face, tracked.person))
+        region = pixels[y0:y1, x0:x1]
+        before = region.copy()
+
+        def show(blur: float) -> None:
+            region[...] = before
+            grain = np.random.default_rng([state.chosen.identity.seed, state.frames])
+            lay(pixels, darkened(blurred(drawn, blur), state.gain, LIFTS[state.lifted]), pasted_mask(mask), crop.matrix, grain, GRAIN)
+
+        show(state.blur)
+        is_due = state.frames % AUDITED_EVERY == 0
+        if is_due or self._is_doubtful(state) or share_inside(crop.inside) < CUT_OFF:
+            self._judge(state, self._similarity(original, pixels, tracked))
         state.frames += 1
-        is_changed = _change(original, pixels, face) >= LEAST_CHANGE
-        if state.failing or not is_changed:
-            pixels[y0:y1, x0:x1] = before
-            return self._obscure(pixels, tracked, "audit: still alike" if is_changed else "hardly changed")
-        similarity = None if state.similarity is None else round(state.similarity, 4)
-        return FaceReport(face.box, "generated", "", similarity, 1)
+        box = tracked.face.box
+        while (is_left := _change(original, pixels, tracked.face) < LEAST_CHANGE) and state.gain > 1 and state.lifted + 1 < len(LIFTS):
+            state.lifted += 1
+            show(state.blur)
+        if is_left:
+            region[...] = before
+            return self._obscure(pixels, tracked, "hardly changed")
+        if state.chosen.is_clear and not state.failing:
+            return FaceReport(box, "generated", "", None if state.similarity is None else round(state.similarity, 4), 1)
+        reason = "audit: still alike" if state.failing else "audit: not a face"
+        for blur in OUT_OF_FOCUS[state.softer :]:
+            show(max(blur, state.blur))
+            if not is_due and not state.failing:
+                return FaceReport(box, "obscured", reason, None, 1)
+            similarity = self._similarity(original, pixels, tracked)
+            if similarity is not None and self._audit.passes(similarity + RETURNING):
+                return FaceReport(box, "obscured", reason, round(similarity, 4), 1)
+            state.softer = min(state.softer + 1, len(OUT_OF_FOCUS) - 1)
+        region[...] = before
+        return self._obscure(pixels, tracked, reason)
+
+    def _is_doubtful(self, state: _TrackState) -> bool:
+        """Whether a track was beyond the limit, or is so near to it that this frame may be."""
+        if state.failing:
+            return False
+        return state.suspect or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
 
     def _judge(self, state: _TrackState, now: float | None) -> None:
         """Fails a track that resembles the person in more than a single frame, or in one without any doubt: a recogniser's figures jump."""
@@ -192,7 +248,7 @@ class ClipAnonymizer:
         flagrant = now is None or not self._audit.passes(now - FLAGRANT)
         state.failing = flagrant or state.similarity is None or not self._audit.passes(state.similarity + stricter)
 
-    def _drawn(self, crop: Crop, state: _TrackState) -> tuple[Floats | None, Floats | None]:
+    def _drawn(self, crop: Crop, state: _TrackState, is_found: bool) -> tuple[Floats | None, Floats | None]:
         """The new face of a frame and its mask, steadied by the frame before, moved to where the face is now."""
         replacement = self._parts.replacement
         assert replacement is not None
@@ -210,7 +266,15 @@ class ClipAnonymizer:
             fresh = np.asarray(FRESH_PICTURE + (1 - FRESH_PICTURE) * np.maximum(turning, changed), np.float32)
         answers = state.chosen.answers
         asked = condition if answers is None else answers.asking(condition)
-        reading = replacement.reading(lit, shares, asked) or self._reading_of_sure(lit, shares, asked, state)
+        dark = state.gain >= DARK_FROM
+        reading = replacement.reading(lit, shares, asked, dark=dark) or self._reading_of_sure(lit, shares, asked, state)
+        if reading is None and last is not None and motion is not None and is_found and state.unread < UNREAD:
+            # The detector saw it: it only cannot be read for an instant.
+            state.unread += 1
+            shares = motion.of_planes(last.shares)
+            reading = replacement.reading(lit, shares, asked, dark=dark)
+        else:
+            state.unread = 0
         if reading is None:
             state.last = None
             return None, None
@@ -225,6 +289,8 @@ class ClipAnonymizer:
         picture: Floats = replacement.draw(lit, reading, [state.chosen.identity], shown, self._temporal)[0]
         if previous is not None and motion is not None:
             picture = blended(picture, previous[0], 1 - ((1 - fresh) * motion.trust * previous[1])[..., None])
+        needed = needed_blur(lit.pixels, picture, reading.mask, state.gain)
+        state.blur += (FRESH if last else 1.0) * (needed - state.blur)
         state.last = _Drawn(crop.pixels, shares, condition, picture, reading.mask)
         return picture, reading.mask
 
@@ -236,11 +302,11 @@ class ClipAnonymizer:
         assert self._parts.replacement is not None
         return self._parts.replacement.reading(crop, shares, condition, sure=True) if state.seen > 0.5 else None
 
-    def _similarity(self, original: Pixels, pixels: Pixels, face: Face, number: int) -> float | None:
+    def _similarity(self, original: Pixels, pixels: Pixels, tracked: TrackedFace) -> float | None:
         """How much what stands there now resembles the person; see `resemblance`."""
         # A track's landmarks are steadied; who detects faces in either frame anew compares what stands at others.
-        frame, there = (self._audit.describe(photo, face, again=False, in_place=True) for photo in (original, pixels))
-        return resemblance(self._audit, self._people[number].embedding, frame, there)
+        frame, there = (self._audit.describe(photo, tracked.face, again=False, in_place=True) for photo in (original, pixels))
+        return resemblance(self._audit, self._people[tracked.person].embedding, frame, there)
 
 
 def _change(before: Pixels, after: Pixels, face: Face) -> float:

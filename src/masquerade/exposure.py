@@ -14,8 +14,15 @@ LIT, LARGEST_GAIN = 70.0, 8.0
 """Mean grey level up to which the average face's outline is brightened, and by how much at most: of less than that nothing can be seen."""
 
 
-LIFT = 12.0
-"""So many grey levels brighter, at most, is a new face in the dark than the old one was: else what is hardly seen would hardly change."""
+DARK_FROM = 2.5
+"""A crop that must be brightened so many times was taken in the dark."""
+
+LIFT, LIFTS = 12.0, (12.0, 18.0, 24.0)
+"""So many grey levels brighter, at most, is a new face in the dark than the old one was: else what is hardly seen would hardly change. And more
+where it hardly changes all the same."""
+
+PALER = np.float32(0.5)
+"""A new face in the dark has less colour than what was drawn, by so much of it at most: a brightened crop has colours of noise, often red."""
 
 
 def gain_of(crop: Crop) -> float:
@@ -32,6 +39,10 @@ def brightened(crop: Crop, gain: float) -> Crop:
     return crop if gain == 1 else replace(crop, pixels=np.clip(np.rint(crop.pixels * np.float32(gain)), 0, 255).astype(np.uint8))
 
 
-def darkened(drawn: Floats, gain: float) -> Floats:
-    """What was drawn for a brightened crop as it belongs into the picture, a little brighter than what was there."""
-    return drawn if gain == 1 else np.asarray(drawn / np.float32(gain) + np.float32(LIFT * (1 - 1 / gain)), np.float32)
+def darkened(drawn: Floats, gain: float, lift: float = LIFT) -> Floats:
+    """What was drawn for a brightened crop as it belongs into the picture, brighter than what was there by so many grey levels at most."""
+    if gain == 1:
+        return drawn
+    share = np.float32(1 - 1 / gain)
+    grays = drawn.mean(-1, keepdims=True)
+    return np.asarray((drawn + PALER * share * (grays - drawn)) / np.float32(gain) + np.float32(lift) * share, np.float32)

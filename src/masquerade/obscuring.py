@@ -32,7 +32,7 @@ DARK, LIGHT = 48.0, 208.0
 REACH = 1.5
 """The obscured ellipse in sides of the face's box: from above the hairline to below the chin, with the ears."""
 
-SOFT_EDGE = 0.1
+SOFT_EDGE = {"sketch": 0.33, "blur": 0.33, "pixelate": 0.1, "solid": 0.1}
 """The outer share of the ellipse's radius where it fades out; all of it lies outside the box's own ellipse."""
 
 NOISE_LEVELS = 8.0, 20.0
@@ -85,7 +85,7 @@ def obscure(photo: Pixels, face: Face, method: Method, rng: Generator) -> None:
         return
     below = photo[y0:y1, x0:x1]
     radius = np.hypot((np.arange(x0, x1)[None] - x) / half_w, (np.arange(y0, y1)[:, None] - y) / half_h)
-    mask = np.clip((1 - radius) / SOFT_EDGE, 0, 1).astype(np.float32)[..., None]
+    mask = np.clip((1 - radius) / SOFT_EDGE[method], 0, 1).astype(np.float32)[..., None]
     if method == "solid":
         colours = np.full((1, 1, 3), DARK if below.mean() > (DARK + LIGHT) / 2 else LIGHT, np.float32)
     else:

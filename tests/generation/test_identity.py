@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masquerade.generation.identity import IdentityBank, Surroundings, features_around, in_middling_light, whites_of
+from masquerade.generation.identity import IdentityBank, Surroundings, features_around, in_middling_light, together, whites_of
 from masquerade.regions import EYES, HAIR, NECK, SKIN
 
 SKIN_TONE = np.array([60, 12, 18], np.float32)
@@ -65,3 +65,12 @@ def test_dark_skin_gets_dark_textures() -> None:
         for tone in (30, 60)
     )
     assert not dark & light
+
+
+def test_several_looks_suggest_their_mean() -> None:
+    looks = [Surroundings(None, 0.9, 20.0), Surroundings(np.float32([60, 10, 10]), 0.3, 40.0, 70.0), Surroundings(np.float32([40, 20, 10]), 0.3)]
+    mean = together(looks)
+    assert mean.female == pytest.approx(0.5) and mean.age == 30 and mean.whites == 70
+    assert mean.skin is not None and mean.skin.tolist() == [50, 15, 10]
+    unknown = together([Surroundings(None, None)])
+    assert unknown.skin is None and unknown.female is None and unknown.age is None

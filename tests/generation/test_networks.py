@@ -14,7 +14,7 @@ from masquerade.faces.yunet import YuNet
 from masquerade.generation.identity import IdentityBank, Surroundings, keyed_seed
 from masquerade.generation.replacement import SIZE, Reading, Replacement
 from masquerade.generation.segmentation import Segmentation
-from masquerade.regions import CODED, EYES, HAIR, INNER, LOWER_LIP, MERGED, NOSE, SKIN, UPPER_LIP
+from masquerade.regions import BACKGROUND, CODED, EYES, HAIR, INNER, LOWER_LIP, MERGED, NOSE, SKIN, UPPER_LIP
 from masquerade.types import Crop
 
 
@@ -58,6 +58,17 @@ def test_a_leaning_head_is_set_more_upright(replacement: Replacement, lean_deg: 
     ]
     assert abs(rolls[0]) > 0.3
     assert abs(rolls[1]) < abs(rolls[0]) - 0.08
+
+
+def test_in_the_dark_a_face_of_which_little_is_read_is_taken_for_a_whole_one(replacement: Replacement, crop: Crop) -> None:
+    shares, condition = replacement.measure(crop)
+    shares[:, :78], shares[BACKGROUND, :78] = 0, 1
+    seen, taken = (replacement.reading(crop, shares, condition, dark=dark) for dark in (False, True))
+    assert seen is not None and taken is not None
+    assert seen.visible < 0.5 and taken.visible > 0.95
+    nothing = np.zeros_like(shares)
+    nothing[BACKGROUND] = 1
+    assert replacement.reading(crop, nothing, condition, dark=True) is None
 
 
 def test_an_upright_head_is_cropped_as_it_is(replacement: Replacement, crop: Crop) -> None:

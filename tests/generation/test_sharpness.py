@@ -42,6 +42,11 @@ def test_the_softest_photos_get_the_largest_blur() -> None:
     assert needed_blur(np.full((128, 128, 3), 90, np.uint8), SHARP, MASK) == SOFTER_PX[-1]
 
 
+def test_in_the_dark_no_face_is_sharp() -> None:
+    blurs = [needed_blur(SHARP.astype(np.uint8), SHARP, MASK, gain) for gain in (1.0, 3.0, 8.0)]
+    assert blurs[0] == 0 < blurs[1] < blurs[2] <= 1.5
+
+
 def test_where_nothing_is_replaced_nothing_is_blurred() -> None:
     assert needed_blur(soft(2).astype(np.uint8), SHARP, np.zeros((128, 128), np.float32)) == 0
 

@@ -24,8 +24,9 @@ PORTRAITS, APART_S = 8, 0.4
 VIEWS, FIRST_APART_S = 6, 0.1
 """So many views are kept of a track, evenly spread over it, and of a person; they lie so many seconds apart in the shortest tracks."""
 
-PORTRAIT_FACE_PX, PORTRAIT_MARGIN = 96, 0.6
-"""Width of the face in a portrait at most; what is shown around it, in sides of the face."""
+PORTRAIT_FACE_PX, PORTRAIT_MARGIN, CELL_PX = 96, 1.0, 32
+"""Width of the face in a portrait at most; what is shown around it, in sides of the face, at least: a portrait begins at one of the detector's
+cells, so that the detector finds in it what it found in the frame."""
 
 LEAST_PX, LEAST_SCORE = 24, 0.7
 """Faces that are smaller or less sure say nothing about who it is."""
@@ -196,7 +197,7 @@ def _sharpness(rgb: Pixels, face: Face) -> float:
 def _portrait(rgb: Pixels, face: Face, quality: float) -> Portrait:
     """The face with what is around it, no larger than a recogniser needs."""
     margin = PORTRAIT_MARGIN * max(face.width, face.height)
-    x0, y0 = max(int(face.box[0] - margin), 0), max(int(face.box[1] - margin), 0)
+    x0, y0 = (max(int((v - margin) // CELL_PX), 0) * CELL_PX for v in face.box[:2])
     near = rgb[y0 : int(face.box[3] + margin) + 1, x0 : int(face.box[2] + margin) + 1]
     scale = min(1.0, PORTRAIT_FACE_PX / face.width)
     pixels = near.copy() if scale == 1 else np.asarray(cv2.resize(near, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -64,6 +65,18 @@ class Surroundings:
     def tone(self) -> Floats | None:
         """CIELAB of the skin in middling light."""
         return None if self.skin is None else in_middling_light(self.skin, self.whites)
+
+
+def together(looks: Sequence[Surroundings]) -> Surroundings:
+    """What several looks at one person suggest: the mean of each, where it is known. A single one may be far off, as a head turns."""
+
+    def mean(values: Sequence[float | None]) -> float | None:
+        known = [v for v in values if v is not None]
+        return float(np.mean(known)) if known else None
+
+    skins = [look.skin for look in looks if look.skin is not None]
+    skin = np.mean(skins, 0).astype(np.float32) if skins else None
+    return Surroundings(skin, mean([k.female for k in looks]), mean([k.age for k in looks]), mean([k.whites for k in looks]))
 
 
 def whites_of(crop: Pixels, parsing: NDArray[np.uint8]) -> float | None:

@@ -21,6 +21,7 @@ from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
 from masquerade.generation.superresolution import Detailed, SuperResolution
 from masquerade.generation.tensors import from_network, to_network
+from masquerade.limits import LEAST_VISIBLE
 from masquerade.masks import average_outline, own_face, replaced_mask
 from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
@@ -98,9 +99,9 @@ class Replacement:
         matrix = canonical_matrix(face, SIZE)
         return take_crop(photo, turned(matrix, float(np.degrees(lean)), SIZE) if lean else matrix, SIZE)
 
-    def read(self, crop: Crop, sure: bool = False) -> Reading | None:
+    def read(self, crop: Crop, sure: bool = False, dark: bool = False) -> Reading | None:
         """Parses a crop of 128 x 128; see `reading`."""
-        return self.reading(crop, *self.measure(crop), sure)
+        return self.reading(crop, *self.measure(crop), sure, dark)
 
     def measure(self, crop: Crop) -> tuple[Floats, Floats]:
         """What can be steadied over time before it is read: shares of the classes, 14 x 128 x 128, and ten numbers of pose and expression."""
@@ -110,21 +111,24 @@ class Replacement:
         """Pose and expression of faces in canonical crops: K x 128 x 128 x 3 uint8 to K x 10."""
         return np.stack([condition_of(points) for points in self._landmarks.batch(faces)])
 
-    def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False) -> Reading | None:
+    def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False) -> Reading | None:
         """A reading from what `measure` gave; None where the parser sees no face.
 
         Args:
             sure: that there is a face, though the parser does not see it, out of focus or in the dark: then one of average outline is assumed.
+            dark: that the crop was taken in the dark, where what the parser does not see is not hidden: one of average outline is assumed
+                also where little is seen.
         """
         outline = average_outline(len(crop.pixels))
         parsing = own_face(shares.argmax(0).astype(np.uint8))
-        if np.isin(parsing, INNER).mean() < SMALLEST_FACE_SHARE:
-            if not sure:
-                return None
+        is_seen = np.isin(parsing, INNER).mean() >= SMALLEST_FACE_SHARE
+        if not is_seen and not sure:
+            return None
+        if not is_seen or (dark and _visible(parsing, outline & crop.inside) < LEAST_VISIBLE):
             parsing = np.where(outline, np.uint8(SKIN), parsing)
         glasses = float((parsing == GLASSES).mean() > GLASSES_SHARE)
         around = self.bank.look_around(crop.pixels, parsing, _skin(crop, parsing))
-        visible = float(np.isin(parsing, INNER)[outline & crop.inside].mean()) if (outline & crop.inside).any() else 0.0
+        visible = _visible(parsing, outline & crop.inside)
         return Reading(parsing, replaced_mask(parsing), np.append(condition, glasses).astype(np.float32), around, visible)
 
     @cached_property
@@ -187,6 +191,11 @@ class Replacement:
         """A drawn face as it is to be laid into a photo, through the matrix that leads to its crop: finer, where the photo is."""
         detailed = self._superresolution(photo, matrix, face, reading.mask)
         return detailed if np.ptp(face, -1).any() else replace(detailed, face=gray(detailed.face[None])[0])
+
+
+def _visible(parsing: NDArray[np.uint8], outline: NDArray[np.bool_]) -> float:
+    """See `Reading`."""
+    return float(np.isin(parsing, INNER)[outline].mean()) if outline.any() else 0.0
 
 
 def _skin(crop: Crop, parsing: NDArray[np.uint8]) -> Floats | None:

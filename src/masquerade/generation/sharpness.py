@@ -21,18 +21,27 @@ TOLERATED = 0.85
 SOFTER_PX = (0.5, 0.65, 0.8, 1.0, 1.25, 1.6, 2.0, 2.5, 3.0)
 """Blurs that are tried."""
 
+DARK_PX, DARKEST_PX = 0.3, 1.2
+"""A face in the dark is blurred by so many pixels for every time that it had to be brightened beyond the first, and by so many at most: what there
+is of detail is noise."""
 
-def needed_blur(before: Pixels, drawn: Floats, mask: Floats) -> float:
+
+def needed_blur(before: Pixels, drawn: Floats, mask: Floats, gain: float = 1.0) -> float:
     """How far a new face must be blurred to be as soft as the one before.
 
     Args:
         before: the crop, 128 x 128 x 3 RGB uint8.
         drawn: the new face, the same as float32 in 0 to 255.
         mask: 128 x 128 float32, where it is replaced.
+        gain: how many times the crop was brightened.
 
     Returns:
         Sigma in pixels of the crop; 0 for a face that may stay as it is.
     """
+    return max(_as_soft(before, drawn, mask), min(DARK_PX * (gain - 1), DARKEST_PX))
+
+
+def _as_soft(before: Pixels, drawn: Floats, mask: Floats) -> float:
     inner = cv2.erode((mask > 0.5).astype(np.uint8), np.ones((INNER_PX, INNER_PX), np.uint8)) > 0
     if not inner.any():
         return 0.0
