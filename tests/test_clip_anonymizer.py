@@ -13,7 +13,7 @@ from skimage.data import astronaut
 from drawers import Upright
 from masquerade.clip_anonymizer import FRESH_PICTURE, ClipAnonymizer
 from masquerade.faces.alignment import TEMPLATE
-from masquerade.faces.people import Person
+from masquerade.faces.people import Person, Portrait
 from masquerade.faces.tracks import Seen
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
@@ -215,6 +215,23 @@ def test_a_face_that_may_be_alike_is_tried_out_of_focus() -> None:
     pixels, (report,) = clip.frame(sharp, [tracked()])
     assert (report.action, report.reason) == ("obscured", "audit: still alike")
     assert np.abs(pixels[40:90, 40:90].mean((0, 2)) - 140).max() < 20
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_who_is_drawn_unclearly_is_out_of_focus_in_every_frame_or_sketched_in_every_frame(is_known: bool) -> None:
+    class DrawsUnclearly(Flickers):
+        def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]:
+            return [0.3] * len(faces)
+
+    class KnowsWhatIsOutOfFocus(Sees):
+        def embed(self, photo: Pixels, face: Face) -> Floats:
+            return np.eye(128, dtype=np.float32)[2] if is_known else super().embed(photo, face)
+
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), KnowsWhatIsOutOfFocus(), DrawsUnclearly()), seed=0)
+    clip.begin([Person(0, [Portrait(HEAD, tracked().face, 0.9)], embedding=np.eye(128, dtype=np.float32)[0])])
+    reports = [clip.frame(HEAD, [tracked()])[1][0] for _ in range(7)]
+    assert {(r.action, r.reason) for r in reports} == {("obscured", "audit: still alike" if is_known else "audit: not a face")}
+    assert all((r.attempts == 0) is is_known for r in reports)
 
 
 def test_a_face_that_hardly_changes_is_obscured() -> None:

@@ -81,7 +81,6 @@ AUDITED_EVERY, AUDIT_SHARE = 3, 0.5
 """Every so many frames of a track the audit looks whether the person is gone, in every frame while that is in doubt; and how much one of its
 figures counts beside the earlier ones."""
 
-
 OUT_OF_FOCUS = (3.0, 5.0, 8.0)
 """While the audit does not let a new face pass, it is tried out of focus: blurred by so many pixels of the crop. To the eye a face still, and nothing
 jumps as it comes and goes."""
@@ -111,6 +110,7 @@ class _TrackState:
     gain: float = 1.0
     blur: float = 0.0
     softer: int = 0
+    is_soft_enough: bool = False
     lifted: int = 0
     frames: int = 0
     similarity: float | None = None
@@ -225,10 +225,11 @@ class ClipAnonymizer:
         reason = "audit: still alike" if state.failing else "audit: not a face"
         for blur in OUT_OF_FOCUS[state.softer :]:
             show(max(blur, state.blur))
-            if not is_due and not state.failing:
+            if state.is_soft_enough and not is_due and not state.failing:
                 return FaceReport(box, "obscured", reason, None, 1)
             similarity = self._similarity(original, pixels, tracked)
-            if similarity is not None and self._audit.passes(similarity + RETURNING):
+            state.is_soft_enough = similarity is not None and self._audit.passes(similarity + RETURNING)
+            if similarity is not None and state.is_soft_enough:
                 return FaceReport(box, "obscured", reason, round(similarity, 4), 1)
             state.softer = min(state.softer + 1, len(OUT_OF_FOCUS) - 1)
         region[...] = before
