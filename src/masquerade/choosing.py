@@ -66,8 +66,9 @@ CLEAR = 0.74
 """A person of whom even the best new face is less clear than this, in the median of the looks, gets it out of focus: of 27 people in two clips of
 dark and crowded scenes nearly all whom this or `LEAST_VISIBLE` leaves out had broken faces."""
 
-GLASSES_UNCLEAR = 0.07
-"""So much less clear faces with glasses may be: the parser finds thin frames seldom where they were drawn, also where they look well."""
+GLASSES_UNCLEAR, DARK_UNCLEAR = 0.07, 0.12
+"""So much less clear faces with glasses may be: the parser finds thin frames seldom where they were drawn, also where they look well. And so much
+less clear faces in the dark: they are blurred, and nobody sees more of them than the parser."""
 
 UNCLEAR = 10.0
 """How much every bit of clearness that is missing counts: somebody a little more alike is better than nobody."""
@@ -154,7 +155,7 @@ class Chooser:
         largest = max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)
         bank, around = self._drawer.bank, together([look.reading.around for look in looks])
         search = Search(lambda: bank.draw(around, rng), rng, self._foresee(person, FORESEEN))
-        wanted = CLEAR - GLASSES_UNCLEAR * looks[0].reading.glasses
+        wanted = CLEAR - GLASSES_UNCLEAR * looks[0].reading.glasses - DARK_UNCLEAR * (looks[0].gain >= DARK_FROM)
         candidates: list[_Candidate] = []
         finalists: list[_Candidate] = []
         for shortlists in (SHORTLISTS, WIDER, WIDER):

@@ -85,8 +85,9 @@ OUT_OF_FOCUS = (3.0, 5.0, 8.0)
 """While the audit does not let a new face pass, it is tried out of focus: blurred by so many pixels of the crop. To the eye a face still, and nothing
 jumps as it comes and goes."""
 
-DOUBT, CUT_OFF = 0.05, 0.8
-"""While a track is less than the first below the limit, or less than the second of it lies inside the picture, the audit looks at every frame."""
+DOUBT, CUT_OFF, JUMP = 0.05, 0.8, 0.1
+"""While a track is less than the first below the limit, less than the second of it lies inside the picture, or it changed in width by more than the
+third from one frame to the next, the audit looks at every frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ class _TrackState:
     gain: float = 1.0
     blur: float = 0.0
     softer: int = 0
-    is_soft_enough: bool = False
+    width: float = 0.0
     lifted: int = 0
     frames: int = 0
     similarity: float | None = None
@@ -209,10 +210,9 @@ class ClipAnonymizer:
             lay(pixels, darkened(blurred(drawn, blur), state.gain, LIFTS[state.lifted]), pasted_mask(mask), crop.matrix, grain, GRAIN)
 
         show(state.blur)
-        is_due = state.frames % AUDITED_EVERY == 0
-        if is_due or self._is_doubtful(state) or share_inside(crop.inside) < CUT_OFF:
+        if state.frames % AUDITED_EVERY == 0 or self._is_doubtful(state, tracked.face) or share_inside(crop.inside) < CUT_OFF:
             self._judge(state, self._similarity(original, pixels, tracked))
-        state.frames += 1
+        state.frames, state.width = state.frames + 1, tracked.face.width
         box = tracked.face.box
         while (is_left := _change(original, pixels, tracked.face) < LEAST_CHANGE) and state.gain > 1 and state.lifted + 1 < len(LIFTS):
             state.lifted += 1
@@ -225,21 +225,22 @@ class ClipAnonymizer:
         reason = "audit: still alike" if state.failing else "audit: not a face"
         for blur in OUT_OF_FOCUS[state.softer :]:
             show(max(blur, state.blur))
-            if state.is_soft_enough and not is_due and not state.failing:
-                return FaceReport(box, "obscured", reason, None, 1)
             similarity = self._similarity(original, pixels, tracked)
-            state.is_soft_enough = similarity is not None and self._audit.passes(similarity + RETURNING)
-            if similarity is not None and state.is_soft_enough:
+            if similarity is not None and self._audit.passes(similarity + RETURNING):
                 return FaceReport(box, "obscured", reason, round(similarity, 4), 1)
             state.softer = min(state.softer + 1, len(OUT_OF_FOCUS) - 1)
         region[...] = before
         return self._obscure(pixels, tracked, reason)
 
-    def _is_doubtful(self, state: _TrackState) -> bool:
-        """Whether a track was beyond the limit, or is so near to it that this frame may be."""
+    def _is_doubtful(self, state: _TrackState, face: Face) -> bool:
+        """Whether a track was beyond the limit, or this frame may be: it is near, or the face is of another size, and may be another's."""
         if state.failing:
             return False
-        return state.suspect or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
+        return (
+            state.suspect
+            or abs(face.width - state.width) > JUMP * state.width
+            or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
+        )
 
     def _judge(self, state: _TrackState, now: float | None) -> None:
         """Fails a track that resembles the person in more than a single frame, or in one without any doubt: a recogniser's figures jump."""
