@@ -55,8 +55,8 @@ FORESEEN = 2.0
 they are the ugliest (seated clip: spread +0.11 instead of +0.04, a rugged face on a young woman)."""
 
 HARD = 1.2
-"""Where the best identities have more against them than this, many people are alike to the person: then what is foreseen counts as danger does,
-shapes need not go with the surroundings' age any more, and more of them are tried."""
+"""Where the best of the first identities have more against them than this, many people are alike to the person: then what is foreseen counts as
+danger does, and shapes need not go with the surroundings' age any more."""
 
 RESTLESS = 1.0
 """How much it counts that a new face has more contrast than the person's, in shares of it: where brows, stubble and glasses are darker, every

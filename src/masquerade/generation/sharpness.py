@@ -42,6 +42,7 @@ def needed_blur(before: Pixels, drawn: Floats, mask: Floats, gain: float = 1.0) 
 
 
 def _as_soft(before: Pixels, drawn: Floats, mask: Floats) -> float:
+    """The blur after which a new face has no more detail than the one before."""
     inner = cv2.erode((mask > 0.5).astype(np.uint8), np.ones((INNER_PX, INNER_PX), np.uint8)) > 0
     if not inner.any():
         return 0.0
