@@ -210,13 +210,13 @@ class ClipAnonymizer:
             lay(pixels, darkened(blurred(drawn, blur), state.gain, LIFTS[state.lifted]), pasted_mask(mask), crop.matrix, grain, GRAIN)
 
         show(state.blur)
+        while (is_left := _change(original, pixels, tracked.face) < LEAST_CHANGE) and state.gain > 1 and state.lifted + 1 < len(LIFTS):
+            state.lifted += 1
+            show(state.blur)
         if state.frames % AUDITED_EVERY == 0 or self._is_doubtful(state, tracked.face) or share_inside(crop.inside) < CUT_OFF:
             self._judge(state, self._similarity(original, pixels, tracked))
         state.frames, state.width = state.frames + 1, tracked.face.width
         box = tracked.face.box
-        while (is_left := _change(original, pixels, tracked.face) < LEAST_CHANGE) and state.gain > 1 and state.lifted + 1 < len(LIFTS):
-            state.lifted += 1
-            show(state.blur)
         if is_left:
             region[...] = before
             return self._obscure(pixels, tracked, "hardly changed")
