@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.faces.alignment import canonical_matrix, take_crop
+from masquerade.faces.placing import UPRIGHT, Placement
 from masquerade.generation.replacement import Reading
 from masquerade.generation.superresolution import Detailed
 from masquerade.masks import pasted_mask
@@ -20,10 +21,10 @@ class Upright:
     def conditions(self, faces: Pixels) -> Floats:
         return np.zeros((len(faces), 10), np.float32)
 
-    def lean(self, photo: Pixels, face: Face) -> float:
-        return 0.0
+    def placement(self, photo: Pixels, face: Face, upright: float = UPRIGHT) -> Placement:
+        return Placement()
 
-    def crop(self, photo: Pixels, face: Face, lean: float) -> Crop:
+    def crop(self, photo: Pixels, face: Face) -> Crop:
         return take_crop(photo, canonical_matrix(face, 128), 128)
 
     def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]:

@@ -12,6 +12,7 @@ from masquerade.audit import Audit
 from masquerade.choosing import FRAME_ALLOWANCE, Chooser, Chosen, resemblance
 from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.people import Person, Portrait
+from masquerade.faces.placing import LESS_UPRIGHT, UPRIGHT, Placement
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
 from masquerade.parts import Parts
@@ -99,6 +100,24 @@ def test_who_is_hidden_gets_no_new_face() -> None:
 def test_who_cannot_be_drawn_clearly_is_not_to_be_seen_in_focus(clear: float, glasses: bool, is_clear: bool) -> None:
     found = choice(Person(0, portraits=[look(60)], embedding=axis(0)), DrawsGray(clear=clear, glasses=glasses))
     assert found is not None and found.is_clear == is_clear
+
+
+@pytest.mark.parametrize(("leans", "upright"), [(True, LESS_UPRIGHT), (False, UPRIGHT)])
+def test_who_leans_and_resembles_everybody_is_set_less_upright(leans: bool, upright: float) -> None:
+    """Who stands in a head that leans as the person's is the person to this recogniser."""
+
+    class Leans(DrawsGray):
+        def placement(self, photo: Pixels, face: Face, upright: float = UPRIGHT) -> Placement:
+            return Placement(turn=0.7 - upright if leans else 0.0)
+
+        def draw(
+            self, crop: Crop, reading: Reading, identities: Sequence[Identity], previous: tuple[Floats, Floats] | None = None, temporal: bool = False
+        ) -> Floats:
+            is_level = abs(np.arctan2(crop.matrix[1, 0], crop.matrix[0, 0])) < 0.3
+            return np.stack([np.full((128, 128, 3), 120 if leans and is_level else 90, np.float32) for _ in identities])
+
+    found = choice(Person(0, portraits=[look(60)], embedding=axis(0)), Leans())
+    assert found is not None and found.upright == upright
 
 
 @pytest.mark.parametrize(

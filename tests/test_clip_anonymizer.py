@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -14,9 +15,10 @@ from drawers import Upright
 from masquerade.clip_anonymizer import FRESH_PICTURE, ClipAnonymizer
 from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.people import Person, Portrait
+from masquerade.faces.placing import UPRIGHT, Placement
 from masquerade.faces.tracks import Seen
 from masquerade.generation.identity import Surroundings
-from masquerade.generation.replacement import Reading
+from masquerade.generation.replacement import Measured, Reading
 from masquerade.obscuring import Method, obscure
 from masquerade.parts import Parts
 from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around
@@ -41,14 +43,15 @@ class Flickers(Upright):
         self.temporal: list[bool] = []
 
     def read(self, crop: Crop, sure: bool = False, dark: bool = False) -> Reading | None:
-        return self.reading(crop, *self.measure(crop))
+        measured = self.measure(crop)
+        return self.reading(crop, measured.shares, measured.condition)
 
-    def measure(self, crop: Crop) -> tuple[Floats, Floats]:
+    def measure(self, crop: Crop) -> Measured:
         shares = np.zeros((14, 128, 128), np.float32)
         y, x = (np.mgrid[:128, :128] - 63.5) / 45
         shares[1] = x**2 + y**2 < 1
         shares[0] = 1 - shares[1]
-        return shares, np.zeros(10, np.float32)
+        return Measured(shares, np.zeros(10, np.float32), Placement())
 
     def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False) -> Reading | None:
         return Reading(shares.argmax(0).astype(np.uint8), shares[1], np.zeros(11, np.float32), Surroundings(None, 0.5))
@@ -254,7 +257,7 @@ def test_beyond_the_edge_a_face_is_as_it_was() -> None:
     shown: list[Pixels] = []
 
     class Remembers(Flickers):
-        def measure(self, crop: Crop) -> tuple[Floats, Floats]:
+        def measure(self, crop: Crop) -> Measured:
             shown.append(crop.pixels)
             return super().measure(crop)
 
@@ -265,6 +268,25 @@ def test_beyond_the_edge_a_face_is_as_it_was() -> None:
     clip.frame(np.concatenate([HEAD[60:], HEAD[:60]]), [up])
     assert np.abs(shown[1][:55].astype(int) - shown[0][:55]).mean() < 2
     assert np.abs(shown[1][65:].astype(int) - shown[0][65:]).mean() < 6
+
+
+def test_a_head_that_begins_to_lean_is_set_upright_little_by_little() -> None:
+    crops: list[Crop] = []
+
+    class Leans(Flickers):
+        def measure(self, crop: Crop) -> Measured:
+            crops.append(crop)
+            turned = np.arctan2(crop.matrix[1, 0], crop.matrix[0, 0])
+            return super().measure(crop)._replace(placement=Placement(turn=float(0.8 - turned)))
+
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), Sees(), Leans()), seed=0)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    for _ in range(12):
+        clip.frame(HEAD, [tracked()])
+    turns = [float(np.arctan2(crop.matrix[1, 0], crop.matrix[0, 0])) for crop in crops]
+    assert turns[0] == pytest.approx(0, abs=0.02)
+    assert all(0 < after - before < 0.25 for before, after in pairwise(turns))
+    assert turns[-1] == pytest.approx(0.8 - UPRIGHT, abs=0.03)
 
 
 def test_a_known_face_that_is_nearly_gone_is_still_drawn() -> None:
@@ -286,9 +308,9 @@ def test_a_face_that_cannot_be_read_for_an_instant_is_as_it_was(seen: Seen, obsc
     """A hand before it, which hides it from the detector, too, is not painted over."""
 
     class ReadsNothingIn(Flickers):
-        def measure(self, crop: Crop) -> tuple[Floats, Floats]:
-            shares, condition = super().measure(crop)
-            return (np.zeros_like(shares) if len(self.drawn) == 2 else shares), condition
+        def measure(self, crop: Crop) -> Measured:
+            measured = super().measure(crop)
+            return measured._replace(shares=np.zeros_like(measured.shares)) if len(self.drawn) == 2 else measured
 
         def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False) -> Reading | None:
             return super().reading(crop, shares, condition) if shares[1].mean() > 0.05 else None
@@ -315,10 +337,10 @@ def test_lips_and_eyes_are_where_they_open() -> None:
 
 def test_a_mouth_that_opens_is_drawn_afresh_and_the_rest_stays() -> None:
     class Speaks(Flickers):
-        def measure(self, crop: Crop) -> tuple[Floats, Floats]:
-            shares, condition = super().measure(crop)
-            condition[3] = 0.1 * len(self.drawn)
-            return shares, condition
+        def measure(self, crop: Crop) -> Measured:
+            measured = super().measure(crop)
+            measured.condition[3] = 0.1 * len(self.drawn)
+            return measured
 
     drawer = Speaks()
     clip = ClipAnonymizer(Parts(Sees(), Sees(), Sees(), drawer), seed=0)

@@ -14,6 +14,7 @@ import numpy as np
 from masquerade.audit import Audit, Detector
 from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.geometry import shifted
+from masquerade.faces.placing import placed
 from masquerade.faces.recognition import THRESHOLD
 from masquerade.faces.yunet import YuNet
 from masquerade.generation.replacement import Reading, ShapeSource
@@ -146,7 +147,8 @@ class Anonymizer:
             return _Found(face, why_not="method")
         if min(face.width, face.height) < SMALLEST_PX:
             return _Found(face, why_not="too small")
-        crop = self._replacement.crop(photo, face, self._replacement.lean(photo, face))
+        face = placed(face, self._replacement.placement(photo, face))
+        crop = self._replacement.crop(photo, face)
         if share_inside(crop.inside) < LEAST_INSIDE:
             return _Found(face, why_not="mostly outside the picture")
         reading = self._replacement.read(crop, sure=face.score >= SURE_SCORE)

@@ -12,6 +12,7 @@ from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.exposure import DARK_FROM, brightened, darkened, gain_of
 from masquerade.faces.people import Person, Portrait
+from masquerade.faces.placing import LESS_UPRIGHT, UPRIGHT, placed
 from masquerade.generation.asking import Answers
 from masquerade.generation.identity import Surroundings, together
 from masquerade.generation.replacement import Reading
@@ -35,6 +36,8 @@ SHORTLISTS: Shortlists = ((8, 3), (4, 5), (2, None))
 
 WIDER: Shortlists = ((12, 3), (8, 5), (5, None))
 """The same after as many rounds more, once or twice, for a person to whom the best so far is too much alike in some of the looks."""
+
+PASSES = ((SHORTLISTS, UPRIGHT), (WIDER, LESS_UPRIGHT), (WIDER, LESS_UPRIGHT))
 
 BEST_LOOKS = 2
 """So many of the best portraits are tried on, beside the fair sample of all frames."""
@@ -76,22 +79,25 @@ UNCLEAR = 10.0
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """A person's new face, how it answers to what it is asked for (None where that was not seen), and whether it may be seen in focus."""
+    """A person's new face, how it answers to what it is asked for (None where that was not seen), whether it may be seen in focus, and how far the
+    person's head may lean before it is set upright."""
 
     identity: Identity
     answers: Answers | None = None
     is_clear: bool = True
+    upright: float = UPRIGHT
 
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """Somebody in a frame: the crop as it is and brightened by `gain`, what was read in it, and the vectors of the person there."""
+    """Somebody in a frame: the crop, brightened by `gain`, what was read in it, the vectors of the person there, and whether the crop was turned."""
 
     portrait: Portrait
     crop: Crop
     gain: float
     reading: Reading
     known: Floats | None
+    is_set_upright: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +119,15 @@ class _Candidate:
     def unclear(self) -> float:
         """How much clearness is missing, negative where it is not."""
         return self.wanted - float(np.median(self.clearness))
+
+
+def _largest_px(looks: Sequence[_Look]) -> float:
+    return max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)
+
+
+def _wanted(look: _Look) -> float:
+    """How clear new faces must be."""
+    return CLEAR - GLASSES_UNCLEAR * look.reading.glasses - DARK_UNCLEAR * (look.gain >= DARK_FROM)
 
 
 def resemblance(audit: Audit, mean: Floats | None, frame: Floats | None, there: Floats | None) -> float | None:
@@ -147,34 +162,39 @@ class Chooser:
 
     def __call__(self, person: Person, rng: np.random.Generator) -> Chosen | None:
         """The identity that is least like the person in their looks; None where hardly anything of the person is seen."""
-        looks = [look for portrait in [*person.portraits[:BEST_LOOKS], *person.views] if (look := self._look(portrait)) is not None]
+        looks = self._looks(person, UPRIGHT)
         if not looks:
             return Chosen(self._drawer.bank.draw(Surroundings(None, None), rng))
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
             return None
-        largest = max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)
         bank, around = self._drawer.bank, together([look.reading.around for look in looks])
         search = Search(lambda: bank.draw(around, rng), rng, self._foresee(person, FORESEEN))
-        wanted = CLEAR - GLASSES_UNCLEAR * looks[0].reading.glasses - DARK_UNCLEAR * (looks[0].gain >= DARK_FROM)
         candidates: list[_Candidate] = []
-        finalists: list[_Candidate] = []
-        for shortlists in (SHORTLISTS, WIDER, WIDER):
-            for _ in range(ROUNDS if largest >= SMALL_PX else SMALL_ROUNDS):
-                tried = [_Candidate(identity, wanted) for identity in search.propose(TRIED)]
+        finalists: list[tuple[_Candidate, float, _Look]] = []
+        for shortlists, upright in PASSES:
+            if upright != UPRIGHT and any(look.is_set_upright for look in looks):
+                # Nobody was tried on these looks so far.
+                looks, candidates = self._looks(person, upright), []
+            for _ in range(ROUNDS if _largest_px(looks) >= SMALL_PX else SMALL_ROUNDS):
+                tried = [_Candidate(identity, _wanted(looks[0])) for identity in search.propose(TRIED)]
                 self._try_on(looks[:1], tried, person, closely=False)
                 search.judge([(candidate.identity, candidate.rank) for candidate in tried])
                 candidates += tried
                 if min(candidate.rank for candidate in candidates) > HARD:
                     around, search.foresee = replace(around, age=None), self._foresee(person, DANGER)
-            finalists.append(self._narrowed(candidates, looks, person, shortlists))
-            if max(finalists[-1].likeness) < self._audit.limit - SAFE:
+            finalists.append((self._narrowed(candidates, looks, person, shortlists), upright, looks[0]))
+            if max(finalists[-1][0].likeness) < self._audit.limit - SAFE:
                 break
             # First of any age, then of either sex: somebody who does not quite suit the hair is better than nobody.
             around = replace(around, age=None, female=None if len(finalists) > 1 else around.female)
             search.foresee = self._foresee(person, DANGER)
-        best = min(finalists, key=lambda candidate: candidate.rank)
-        answers = Answers.of(looks[0].reading, lambda reading: self._shown(looks[0], reading, best.identity))
-        return Chosen(best.identity, answers, is_clear=best.unclear <= 0)
+        best, upright, look = min(finalists, key=lambda finalist: finalist[0].rank)
+        answers = Answers.of(look.reading, lambda reading: self._shown(look, reading, best.identity))
+        return Chosen(best.identity, answers, best.unclear <= 0, upright)
+
+    def _looks(self, person: Person, upright: float) -> list[_Look]:
+        portraits = [*person.portraits[:BEST_LOOKS], *person.views]
+        return [look for portrait in portraits if (look := self._look(portrait, upright)) is not None]
 
     def _narrowed(self, candidates: Sequence[_Candidate], looks: Sequence[_Look], person: Person, shortlists: Shortlists) -> _Candidate:
         """The best of all, of which ever fewer are looked at ever more often."""
@@ -193,12 +213,16 @@ class Chooser:
         shown: Floats = self._drawer.conditions(laid_over(look.crop.pixels, face, look.reading.mask))[0]
         return shown
 
-    def _look(self, portrait: Portrait) -> _Look | None:
-        crop = self._drawer.crop(portrait.pixels, portrait.face, self._drawer.lean(portrait.pixels, portrait.face))
+    def _look(self, portrait: Portrait, upright: float) -> _Look | None:
+        placement = self._drawer.placement(portrait.pixels, portrait.face, upright)
+        portrait = replace(portrait, face=placed(portrait.face, placement))
+        crop = self._drawer.crop(portrait.pixels, portrait.face)
         gain = gain_of(crop)
         lit = brightened(crop, gain)
         reading = self._drawer.read(lit, dark=gain >= DARK_FROM)
-        return None if reading is None else _Look(portrait, lit, gain, reading, self._audit.describe(portrait.pixels, portrait.face, in_place=True))
+        if reading is None:
+            return None
+        return _Look(portrait, lit, gain, reading, self._audit.describe(portrait.pixels, portrait.face, in_place=True), placement.turn != 0)
 
     def _try_on(self, looks: Sequence[_Look], candidates: Sequence[_Candidate], person: Person, closely: bool) -> None:
         """Adds to every candidate what speaks against it in each of the looks; a closer look also compares at landmarks found anew."""

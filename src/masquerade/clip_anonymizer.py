@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from masquerade.enlarging import lay
 from masquerade.exposure import DARK_FROM, LIFTS, brightened, darkened, gain_of
 from masquerade.faces.alignment import region_of
 from masquerade.faces.people import Person
+from masquerade.faces.placing import Placement, placed
 from masquerade.faces.recognition import THRESHOLD
-from masquerade.generation.replacement import ROLL, UPRIGHT, Reading
+from masquerade.generation.replacement import Reading
 from masquerade.generation.sharpness import blurred, needed_blur
 from masquerade.limits import LEAST_INSIDE, SMALLEST_PX
 from masquerade.masks import pasted_mask, share_inside
@@ -34,8 +35,8 @@ FRESH = 0.35
 """Share of what a frame shows in the steadied parsing map, mask and condition, where the face's motion is known; the rest comes from the frame
 before, moved along."""
 
-LEAN_SHARE = 0.3
-"""By so much of what its head leaned too far in the frame before a crop is turned on."""
+PLACED_SHARE = 0.3
+"""By so much of what its face was off in the frame before a crop is moved on."""
 
 FRESH_PICTURE = 0.2
 """The same in the new face, as long as the head keeps still: optical flow sees little of how a smooth cheek turns."""
@@ -107,7 +108,7 @@ class _TrackState:
 
     chosen: Chosen
     last: _Drawn | None = None
-    lean: float = 0.0
+    placement: Placement = field(default_factory=Placement)
     gain: float = 1.0
     blur: float = 0.0
     softer: int = 0
@@ -173,7 +174,11 @@ class ClipAnonymizer:
         if tracked.person not in self._chosen:
             return self._obscure(pixels, tracked, "audit: not a face")
         state = self._tracks.setdefault(tracked.track, _TrackState(self._chosen[tracked.person]))
-        crop = self._crop(original, face, state)
+        if state.last is None:
+            assert self._parts.replacement is not None
+            state.placement = self._parts.replacement.placement(original, face, state.chosen.upright)
+        tracked = replace(tracked, face=placed(face, state.placement))
+        crop = self._crop(original, tracked.face, state)
         if crop is None:
             return self._obscure(pixels, tracked, "mostly outside the picture")
         drawn, mask = self._drawn(crop, state, tracked.seen == "detected")
@@ -182,14 +187,9 @@ class ClipAnonymizer:
         return self._lay(original, pixels, tracked, state, crop, drawn, mask)
 
     def _crop(self, original: Pixels, face: Face, state: _TrackState) -> Crop | None:
-        """A frame's crop, turned as the track's head leans; None where too little of it lies inside the picture."""
+        """A frame's crop; None where too little of it lies inside the picture."""
         assert self._parts.replacement is not None
-        if state.last is None:
-            state.lean = self._parts.replacement.lean(original, face)
-        else:
-            roll = float(state.last.condition[ROLL])
-            state.lean += LEAN_SHARE * float(np.sign(roll)) * max(abs(roll) - UPRIGHT, 0.0)
-        crop = self._parts.replacement.crop(original, face, state.lean)
+        crop = self._parts.replacement.crop(original, face)
         if share_inside(crop.inside) < (LEAST_INSIDE if state.last is None else LEAST_INSIDE_KNOWN):
             return None
         if state.last is not None:
@@ -255,7 +255,8 @@ class ClipAnonymizer:
         replacement = self._parts.replacement
         assert replacement is not None
         lit, last = brightened(crop, state.gain), state.last
-        shares, condition = replacement.measure(lit)
+        shares, condition, off = replacement.measure(lit)
+        state.placement = state.placement.towards(state.placement.then(off).needed(state.chosen.upright), PLACED_SHARE)
         motion = None if last is None else Motion(crop.pixels, last.original)
         fresh, changed = np.ones((2, crop.size, crop.size), np.float32)
         if last is not None and motion is not None:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from masquerade.audit import Detector, Recognizer
 from masquerade.faces.detection import FaceDetector
+from masquerade.faces.placing import UPRIGHT, Placement
 from masquerade.faces.recognition import SFace
 from masquerade.faces.second_opinion import SecondOpinion
 from masquerade.faces.yunet import YuNet
 from masquerade.generation.foresight import Foresight
 from masquerade.generation.identity import IdentityBank
-from masquerade.generation.replacement import Reading, Replacement, ShapeSource
+from masquerade.generation.replacement import Measured, Reading, Replacement, ShapeSource
 from masquerade.generation.superresolution import Detailed
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
@@ -67,13 +68,13 @@ class FaceDrawer(Protocol):
     @property
     def bank(self) -> IdentityBank: ...
 
-    def lean(self, photo: Pixels, face: Face) -> float: ...
+    def placement(self, photo: Pixels, face: Face, upright: float = UPRIGHT) -> Placement: ...
 
-    def crop(self, photo: Pixels, face: Face, lean: float) -> Crop: ...
+    def crop(self, photo: Pixels, face: Face) -> Crop: ...
 
     def read(self, crop: Crop, sure: bool = False, dark: bool = False) -> Reading | None: ...
 
-    def measure(self, crop: Crop) -> tuple[Floats, Floats]: ...
+    def measure(self, crop: Crop) -> Measured: ...
 
     def conditions(self, faces: Pixels) -> Floats: ...
 

@@ -19,7 +19,7 @@ def test_likeness_and_roughness_are_foreseen() -> None:
     assert drawer is not None
     photo = np.asarray(cv2.resize(astronaut()[:256, 96:352], (256, 256)), np.uint8)
     face = YuNet(0.6)(photo)[0]
-    crop = drawer.crop(photo, face, 0.0)
+    crop = drawer.crop(photo, face)
     reading = drawer.read(crop)
     assert reading is not None
     rng = np.random.default_rng(0)

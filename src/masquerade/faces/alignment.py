@@ -61,19 +61,6 @@ def within(matrix: NDArray[np.float64], x: int, y: int) -> NDArray[np.float64]:
     return np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ np.array([x, y], np.float64)])
 
 
-def turned(matrix: NDArray[np.float64], degrees: float, size: int) -> NDArray[np.float64]:
-    """The matrix to a crop that is turned about the middle of the face, counter-clockwise.
-
-    Args:
-        matrix: 2 x 3, photo to crop.
-        degrees: how far.
-        size: side of the crop in pixels.
-    """
-    eyes_and_mouth = TEMPLATE.mean(0) * size - 0.5
-    turn = np.asarray(cv2.getRotationMatrix2D((float(eyes_and_mouth[0]), float(eyes_and_mouth[1])), degrees, 1.0), np.float64)
-    return np.column_stack([turn[:, :2] @ matrix[:, :2], turn[:, :2] @ matrix[:, 2] + turn[:, 2]])
-
-
 def take_crop(photo: Pixels, matrix: NDArray[np.float64], size: int) -> Crop:
     """Cuts the canonical crop out of a photo.
 

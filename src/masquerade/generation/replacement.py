@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from masquerade.faces.alignment import canonical_matrix, take_crop, turned
+from masquerade.faces.alignment import canonical_matrix, take_crop
 from masquerade.faces.landmarks import Landmarks, condition_of
+from masquerade.faces.placing import UPRIGHT, Placement, placed, placement_of
 from masquerade.generation.anonymization import Anonymization
 from masquerade.generation.clarity import clarity
 from masquerade.generation.colours import gray, is_gray, lab_of, toned
@@ -31,13 +32,8 @@ ShapeSource = Literal["drawn", "own"]
 SIZE = 128
 """Side of the canonical crop that the networks work on."""
 
-ROLL = 2
-"""Place of the roll in the condition."""
-
-UPRIGHT, STRAIGHTENED = 0.2, 4
-"""A head that leans by less, in radians, is left as it is; others are set so upright, in so many steps, each of which sees better. Fully
-upright looks better still, but in clips of leaning heads SFace, whose landmarks lean as the detector's do, takes most strangers for the person.
-"""
+PLACED_IN = 4
+"""A face is placed in at most so many steps, each of which sees better."""
 
 AT_ONCE = 4
 """So many faces are drawn at once: more take more memory and no less time."""
@@ -73,6 +69,15 @@ class Reading:
         return bool(self.condition[-1])
 
 
+class Measured(NamedTuple):
+    """What can be steadied over time before it is read: shares of the classes, 14 x 128 x 128, ten numbers of pose and expression, and what would
+    lay the face where it should lie in its crop."""
+
+    shares: Floats
+    condition: Floats
+    placement: Placement
+
+
 class Replacement:
     """All networks that draw faces, loaded once."""
 
@@ -81,31 +86,34 @@ class Replacement:
         self._shape, self._anonymization, self._harmonization = Shape(threads), Anonymization(threads), Harmonization(threads)
         self._source, self._threads = shape, threads
 
-    def lean(self, photo: Pixels, face: Face) -> float:
-        """How far a face's crop must be turned, counter-clockwise in radians, so that the head in it stands nearly upright.
+    def placement(self, photo: Pixels, face: Face, upright: float = UPRIGHT) -> Placement:
+        """How a face's crop must be moved so that the face lies in it as it should; see `masquerade.faces.placing`.
 
-        Detectors put the five points of a leaning head nearly level; LandmarkNet sees in the crop that the head still leans, and by how much.
+        Args:
+            upright: by how much a head may lean, in radians.
         """
-        lean = 0.0
-        for _ in range(STRAIGHTENED):
-            roll = float(condition_of(self._landmarks(self.crop(photo, face, lean).pixels))[ROLL])
-            if abs(roll) <= UPRIGHT:
-                break
-            lean += float(np.sign(roll)) * (abs(roll) - UPRIGHT)
-        return lean
+        now = Placement()
+        for _ in range(PLACED_IN):
+            there = placement_of(self._landmarks(self.crop(photo, placed(face, now)).pixels))
+            wanted = now.then(there).needed(upright)
+            if wanted.is_near(now):
+                return now
+            now = wanted
+        return Placement()
 
-    def crop(self, photo: Pixels, face: Face, lean: float) -> Crop:
-        """Cuts a face's canonical crop, 128 x 128, out of a photo, turned by its lean."""
-        matrix = canonical_matrix(face, SIZE)
-        return take_crop(photo, turned(matrix, float(np.degrees(lean)), SIZE) if lean else matrix, SIZE)
+    def crop(self, photo: Pixels, face: Face) -> Crop:
+        """Cuts a face's canonical crop, 128 x 128, out of a photo."""
+        return take_crop(photo, canonical_matrix(face, SIZE), SIZE)
 
     def read(self, crop: Crop, sure: bool = False, dark: bool = False) -> Reading | None:
         """Parses a crop of 128 x 128; see `reading`."""
-        return self.reading(crop, *self.measure(crop), sure, dark)
+        measured = self.measure(crop)
+        return self.reading(crop, measured.shares, measured.condition, sure, dark)
 
-    def measure(self, crop: Crop) -> tuple[Floats, Floats]:
-        """What can be steadied over time before it is read: shares of the classes, 14 x 128 x 128, and ten numbers of pose and expression."""
-        return self._segmentation.shares(crop.pixels), condition_of(self._landmarks(crop.pixels))
+    def measure(self, crop: Crop) -> Measured:
+        """Looks at a crop of 128 x 128."""
+        points = self._landmarks(crop.pixels)
+        return Measured(self._segmentation.shares(crop.pixels), condition_of(points), placement_of(points))
 
     def conditions(self, faces: Pixels) -> Floats:
         """Pose and expression of faces in canonical crops: K x 128 x 128 x 3 uint8 to K x 10."""
