@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from masquerade.faces.alignment import canonical_matrix, take_crop
 from masquerade.faces.placing import UPRIGHT, Placement
-from masquerade.generation.replacement import Reading
+from masquerade.generation.replacement import ReadBack, Reading
 from masquerade.generation.superresolution import Detailed
 from masquerade.masks import pasted_mask
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
@@ -27,8 +27,8 @@ class Upright:
     def crop(self, photo: Pixels, face: Face) -> Crop:
         return take_crop(photo, canonical_matrix(face, 128), 128)
 
-    def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]:
-        return [1.0] * len(faces)
+    def read_back(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[ReadBack]:
+        return [ReadBack(1.0)] * len(faces)
 
     def detailed(self, photo: Pixels, matrix: NDArray[np.float64], reading: Reading, face: Floats) -> Detailed:
         return Detailed(face, pasted_mask(reading.mask), matrix)

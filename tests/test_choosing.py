@@ -14,7 +14,7 @@ from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.people import Person, Portrait
 from masquerade.faces.placing import LESS_UPRIGHT, UPRIGHT, Placement
 from masquerade.generation.identity import Surroundings
-from masquerade.generation.replacement import Reading
+from masquerade.generation.replacement import ReadBack, Reading
 from masquerade.parts import Parts
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
@@ -45,8 +45,8 @@ class DrawsGray(Upright):
         reading = Reading(np.ones((128, 128), np.uint8), mask, self.condition, Surroundings(None, 0.5), self.visible)
         return reading if self.reads else None
 
-    def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]:
-        return [self.clear] * len(faces)
+    def read_back(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[ReadBack]:
+        return [ReadBack(self.clear)] * len(faces)
 
     def draw(
         self, crop: Crop, reading: Reading, identities: Sequence[Identity], previous: tuple[Floats, Floats] | None = None, temporal: bool = False

@@ -18,7 +18,7 @@ from masquerade.faces.people import Person, Portrait
 from masquerade.faces.placing import UPRIGHT, Placement
 from masquerade.faces.tracks import Seen
 from masquerade.generation.identity import Surroundings
-from masquerade.generation.replacement import Measured, Reading
+from masquerade.generation.replacement import Measured, ReadBack, Reading
 from masquerade.obscuring import Method, obscure
 from masquerade.parts import Parts
 from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around
@@ -223,8 +223,8 @@ def test_a_face_that_may_be_alike_is_tried_out_of_focus() -> None:
 @pytest.mark.parametrize("is_known", [False, True])
 def test_who_is_drawn_unclearly_is_out_of_focus_in_every_frame_or_sketched_in_every_frame(is_known: bool) -> None:
     class DrawsUnclearly(Flickers):
-        def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]:
-            return [0.3] * len(faces)
+        def read_back(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[ReadBack]:
+            return [ReadBack(0.3)] * len(faces)
 
     class KnowsWhatIsOutOfFocus(Sees):
         def embed(self, photo: Pixels, face: Face) -> Floats:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.faces.second_opinion import LIMIT, WEIGHT
+from masquerade.generation.brows import misfit
 from masquerade.generation.foresight import Foresight
-from masquerade.generation.replacement import Reading
+from masquerade.generation.replacement import ReadBack, Reading
 from masquerade.generation.search import Foresee
 from masquerade.masks import laid_over
 from masquerade.parts import Parts
@@ -49,6 +50,12 @@ FAINT_FROM, FAINTNESS, FAINTEST = 0.055, 30.0, 0.045
 """How steep eyes and brows are at least, as a share of the face's brightness a pixel; how much every bit below counts; and below which a face counts
 as none. Of 81 new faces of portraits the median is 0.078, a twentieth lies below the first; the one below the last had fog for eyes."""
 
+DISTINCTNESS = 4.0
+"""The same of what is foreseen: how faint eyes will be is not known, but who of several will have the clearest."""
+
+UNSUITED_BROWS = 0.02
+"""How much every L* counts by which brows do not go with the hair."""
+
 FEATURES, FEATURES_REACH, EDGE_REACH = (BROWS, EYES, GLASSES, NOSE, MOUTH, UPPER_LIP, LOWER_LIP), 0.04, 0.02
 """Where skin is not looked at: so near to one of the person's features that a stranger's may lie there, and at the face's edge, in shares of
 the side."""
@@ -66,6 +73,8 @@ class Appraisal:
         lopsidedness: how much darker one eye is than the other, beyond what the light on the cheeks explains.
         shown: its pose and expression, ten numbers; None where they are not told.
         distinctness: how steep eyes and brows are, as a share of the face's brightness a pixel; None where none are seen.
+        brows: how much lighter than the skin they are, in L* of CIELAB; None where none are seen.
+        brows_misfit: how far that is from what goes with the hair; see `masquerade.generation.brows`.
     """
 
     resemblance: float
@@ -75,6 +84,8 @@ class Appraisal:
     lopsidedness: float = 0.0
     shown: Floats | None = None
     distinctness: float | None = None
+    brows: float | None = None
+    brows_misfit: float = 0.0
 
     @property
     def passes(self) -> bool:
@@ -92,7 +103,8 @@ class Appraisal:
         """What speaks against it, to be added to the audit's cosine."""
         ugliness = ROUGHNESS * max(self.roughness - ROUGH_FROM, 0.0) + CLARITY * (1 - self.clarity)
         faintness = 0.0 if self.distinctness is None else FAINTNESS * max(FAINT_FROM - self.distinctness, 0.0)
-        return self.likeness + ugliness + faintness + LOPSIDEDNESS * max(self.lopsidedness - LOPSIDED_FROM, 0.0)
+        eyes = faintness + LOPSIDEDNESS * max(self.lopsidedness - LOPSIDED_FROM, 0.0) + UNSUITED_BROWS * self.brows_misfit
+        return self.likeness + ugliness + eyes
 
 
 def appraise(
@@ -115,19 +127,23 @@ def appraise(
     disagreements = np.mean(np.abs(shown - wanted) / UNITS, 1)
     skin = _plain_skin(reading.parsing)
     roughness, lopsidedness = [_roughness(face, skin) for face in laid], _lopsidedness(laid, reading.parsing, skin)
-    clear = parts.replacement.clarity(laid, asked or reading, identities) if identities else [1.0] * len(laid)
-    distinct = _distinctness(faces, reading)
-    seen = zip(resemblances, disagreements, roughness, clear, lopsidedness, shown, distinct, strict=True)
-    return [Appraisal(float(s), float(d), r, c, o, numbers, e) for s, d, r, c, o, numbers, e in seen]
+    back = parts.replacement.read_back(laid, asked or reading, identities) if identities else [ReadBack(1.0)] * len(laid)
+    distinct, hair = _distinctness(faces, reading), reading.around.hair
+    unsuited = [0.0 if b.brows is None else float(misfit(np.array([b.brows], np.float32), hair)[0]) for b in back]
+    seen = zip(resemblances, disagreements, roughness, back, lopsidedness, shown, distinct, unsuited, strict=True)
+    return [Appraisal(float(s), float(d), r, b.clarity, o, numbers, e, b.brows, u) for s, d, r, b, o, numbers, e, u in seen]
 
 
-def foresee_with(foresight: Foresight | None, person: Floats | None, likeness: float, commonness: float, contrast: float) -> Foresee | None:
+def foresee_with(
+    foresight: Foresight | None, person: Floats | None, likeness: float, commonness: float, contrast: float, hair: float | None
+) -> Foresee | None:
     """What will speak against identities for one person, as far as it can be told before they are drawn; to be compared only.
 
     Args:
         foresight: None where there is none.
         person: SFace's unit vector, None where it is not known.
         likeness, commonness, contrast: how much these count beside what `Appraisal.burden` knows of.
+        hair: how much lighter than the skin it is; None where that is not known.
 
     Returns:
         A function from K identities to K numbers, or None where nothing can be told.
@@ -138,7 +154,8 @@ def foresee_with(foresight: Foresight | None, person: Floats | None, likeness: f
     def burden(identities: Sequence[Identity]) -> Floats:
         f = foresight(identities, person)
         beside = commonness * f.commonness + AGREEMENT * f.disagreement + ROUGHNESS * f.roughness - CLARITY * f.clarity
-        return np.asarray(likeness * f.likeness + beside + contrast * f.contrast, np.float32)
+        eyes = UNSUITED_BROWS * misfit(f.brows, hair) - DISTINCTNESS * f.distinctness
+        return np.asarray(likeness * f.likeness + beside + contrast * f.contrast + eyes, np.float32)
 
     return burden
 

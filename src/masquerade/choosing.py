@@ -168,7 +168,7 @@ class Chooser:
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
             return None
         bank, around = self._drawer.bank, together([look.reading.around for look in looks])
-        search = Search(lambda: bank.draw(around, rng), rng, self._foresee(person, FORESEEN))
+        search = Search(lambda: bank.draw(around, rng), rng, self._foresee(person, FORESEEN, around))
         candidates: list[_Candidate] = []
         finalists: list[tuple[_Candidate, float, _Look]] = []
         for shortlists, upright in PASSES:
@@ -181,13 +181,13 @@ class Chooser:
                 search.judge([(candidate.identity, candidate.rank) for candidate in tried])
                 candidates += tried
                 if min(candidate.rank for candidate in candidates) > HARD:
-                    around, search.foresee = replace(around, age=None), self._foresee(person, DANGER)
+                    around, search.foresee = replace(around, age=None), self._foresee(person, DANGER, around)
             finalists.append((self._narrowed(candidates, looks, person, shortlists), upright, looks[0]))
             if max(finalists[-1][0].likeness) < self._audit.limit - SAFE:
                 break
             # First of any age, then of either sex: somebody who does not quite suit the hair is better than nobody.
             around = replace(around, age=None, female=None if len(finalists) > 1 else around.female)
-            search.foresee = self._foresee(person, DANGER)
+            search.foresee = self._foresee(person, DANGER, around)
         best, upright, look = min(finalists, key=lambda finalist: finalist[0].rank)
         answers = Answers.of(look.reading, lambda reading: self._shown(look, reading, best.identity))
         return Chosen(best.identity, answers, best.unclear <= 0, upright)
@@ -204,8 +204,8 @@ class Chooser:
                 self._try_on(looks[seen:depth], [candidate for candidate in candidates if len(candidate.costs) == seen], person, closely=True)
         return min(candidates, key=lambda candidate: candidate.rank)
 
-    def _foresee(self, person: Person, likeness: float) -> Foresee | None:
-        return foresee_with(self._parts.foresight, person.embedding, likeness=likeness, commonness=0.0, contrast=RESTLESS)
+    def _foresee(self, person: Person, likeness: float, around: Surroundings) -> Foresee | None:
+        return foresee_with(self._parts.foresight, person.embedding, likeness=likeness, commonness=0.0, contrast=RESTLESS, hair=around.hair)
 
     def _shown(self, look: _Look, asked: Reading, identity: Identity) -> Floats:
         """Pose and expression of a person who is asked for something else than what is seen in a look."""

@@ -88,7 +88,7 @@ jumps as it comes and goes."""
 
 DOUBT, CUT_OFF, JUMP = 0.05, 0.8, 0.1
 """While a track is less than the first below the limit, less than the second of it lies inside the picture, or it changed in width by more than the
-third from one frame to the next, the audit looks at every frame."""
+third from one frame to the next, the audit looks at every frame; also while it is dark."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,11 +233,13 @@ class ClipAnonymizer:
         return self._obscure(pixels, tracked, reason)
 
     def _is_doubtful(self, state: _TrackState, face: Face) -> bool:
-        """Whether a track was beyond the limit, or this frame may be: it is near, or the face is of another size, and may be another's."""
+        """Whether a track was beyond the limit, or this frame may be: it is near, in the dark, where figures jump, or the face is of another size, and
+        may be another's."""
         if state.failing:
             return False
         return (
             state.suspect
+            or state.gain >= DARK_FROM
             or abs(face.width - state.width) > JUMP * state.width
             or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
         )

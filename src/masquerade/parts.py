@@ -17,7 +17,7 @@ from masquerade.faces.second_opinion import SecondOpinion
 from masquerade.faces.yunet import YuNet
 from masquerade.generation.foresight import Foresight
 from masquerade.generation.identity import IdentityBank
-from masquerade.generation.replacement import Measured, Reading, Replacement, ShapeSource
+from masquerade.generation.replacement import Measured, ReadBack, Reading, Replacement, ShapeSource
 from masquerade.generation.superresolution import Detailed
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
@@ -89,6 +89,6 @@ class FaceDrawer(Protocol):
         temporal: bool = False,
     ) -> Floats: ...
 
-    def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]: ...
+    def read_back(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[ReadBack]: ...
 
     def detailed(self, photo: Pixels, matrix: NDArray[np.float64], reading: Reading, face: Floats) -> Detailed: ...

@@ -112,7 +112,8 @@ class FaceTrial:
     @property
     def foresee(self) -> Foresee | None:
         """What will speak against identities for this person; None where nothing can be told."""
-        return foresee_with(self._parts.foresight, None if self._person is None else self._person[0], likeness=1.0, commonness=COMMON, contrast=0.0)
+        person = None if self._person is None else self._person[0]
+        return foresee_with(self._parts.foresight, person, likeness=1.0, commonness=COMMON, contrast=0.0, hair=self._reading.around.hair)
 
     def round(self, search: Search, count: int) -> Passed | None:
         """Tries so many identities; what passes a first look is laid in at full size and looked at more closely. None where nobody passes."""

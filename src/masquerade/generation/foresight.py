@@ -24,6 +24,8 @@ class Foreseen:
         commonness: SFace's cosine with what all new faces have in common.
         disagreement, roughness, clarity: as `masquerade.appraisal.Appraisal` will find them.
         contrast: of the new face, as a share of the person's.
+        distinctness: as `masquerade.appraisal.Appraisal` will find it.
+        brows: how much lighter than the skin they are, in L* of CIELAB; this alone is not told from the mean.
     """
 
     likeness: Floats
@@ -32,6 +34,8 @@ class Foreseen:
     roughness: Floats
     clarity: Floats
     contrast: Floats
+    distinctness: Floats
+    brows: Floats
 
 
 class Foresight:
@@ -44,7 +48,7 @@ class Foresight:
     def __init__(self) -> None:
         arrays = {name: array.astype(np.float32) for name, array in load_arrays("foresight.npz").items()}
         self._mean, self._vector, self._quality = arrays["mean"], arrays["vector"], arrays["quality"]
-        self._common = self._vector @ arrays["common"]
+        self._common, self._brows = self._vector @ arrays["common"], arrays["brows"]
 
     def __call__(self, identities: Sequence[Identity], person: Floats) -> Foreseen:
         """Looks ahead.
@@ -54,7 +58,9 @@ class Foresight:
             person: unit vector of the person who is to be replaced, from SFace.
         """
         codes = codes_of(identities) - self._mean
-        return Foreseen(codes @ (self._vector @ person), codes @ self._common, *(codes @ self._quality).T)
+        quality = codes @ self._quality
+        quality[:, -1] += self._brows
+        return Foreseen(codes @ (self._vector @ person), codes @ self._common, *quality.T)
 
 
 def codes_of(identities: Sequence[Identity]) -> Floats:

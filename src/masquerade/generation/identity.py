@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from masquerade.generation.brows import hair_of
 from masquerade.generation.tensors import planes_of
 from masquerade.regions import CLOTH, EARS, EYES, HAIR, HAT, INNER, MOUTH, NECK, OUTER
 from masquerade.types import Floats, Identity, Pixels
@@ -54,12 +55,14 @@ class Surroundings:
         female: probability that hair and clothes are taken for a woman's; None asks for either sex.
         age: years that they suggest, or None.
         whites: lightness of eye whites and teeth, or None where too little is seen of them; it tells dark skin from dim light.
+        hair: how much lighter than the skin it is, in L* of CIELAB, or None where too little is seen of it.
     """
 
     skin: Floats | None
     female: float | None
     age: float | None = None
     whites: float | None = None
+    hair: float | None = None
 
     @property
     def tone(self) -> Floats | None:
@@ -76,7 +79,8 @@ def together(looks: Sequence[Surroundings]) -> Surroundings:
 
     skins = [look.skin for look in looks if look.skin is not None]
     skin = np.mean(skins, 0).astype(np.float32) if skins else None
-    return Surroundings(skin, mean([k.female for k in looks]), mean([k.age for k in looks]), mean([k.whites for k in looks]))
+    female, age, whites, hair = (mean([getattr(look, name) for look in looks]) for name in ("female", "age", "whites", "hair"))
+    return Surroundings(skin, female, age, whites, hair)
 
 
 def whites_of(crop: Pixels, parsing: NDArray[np.uint8]) -> float | None:
@@ -134,7 +138,8 @@ class IdentityBank:
         features = (features_around(crop, parsing) - self._around["around_mean"]) / self._around["around_scale"]
         features = np.append(np.clip(features, -4, 4), 1)
         female, age = float(features @ self._around["sex_weight"]), float(features @ self._around["age_weight"])
-        return Surroundings(skin, 1 / (1 + float(np.exp(-female))), float(np.clip(age, 1, 90)), whites_of(crop, parsing))
+        probability = 1 / (1 + float(np.exp(-female)))
+        return Surroundings(skin, probability, float(np.clip(age, 1, 90)), whites_of(crop, parsing), hair_of(crop, parsing))
 
     def draw(self, around: Surroundings, rng: np.random.Generator) -> Identity:
         """One identity that fits the surroundings.

@@ -14,6 +14,7 @@ from masquerade.faces.alignment import canonical_matrix, take_crop
 from masquerade.faces.landmarks import Landmarks, condition_of
 from masquerade.faces.placing import UPRIGHT, Placement, placed, placement_of
 from masquerade.generation.anonymization import Anonymization
+from masquerade.generation.brows import brows_of
 from masquerade.generation.clarity import clarity
 from masquerade.generation.colours import gray, is_gray, lab_of, toned
 from masquerade.generation.harmonization import Harmonization, TemporalHarmonization
@@ -76,6 +77,14 @@ class Measured(NamedTuple):
     shares: Floats
     condition: Floats
     placement: Placement
+
+
+class ReadBack(NamedTuple):
+    """How clearly a new face shows what was drawn (see `masquerade.generation.clarity`), and how much lighter than the skin its brows are (None
+    where none were drawn)."""
+
+    clarity: float
+    brows: float | None = None
 
 
 class Replacement:
@@ -191,9 +200,10 @@ class Replacement:
             return np.repeat(reading.parsing[None], len(identities), 0)
         return self._shape(reading.parsing, np.stack([i.shape for i in identities]), reading.condition)
 
-    def clarity(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[float]:
-        """How clearly new faces, K x 128 x 128 x 3 uint8 in their crop, show what was drawn: see `masquerade.generation.clarity`."""
-        return [clarity(self._segmentation.shares(face), drawn) for face, drawn in zip(faces, self._maps(reading, identities), strict=True)]
+    def read_back(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[ReadBack]:
+        """What is seen in new faces, K x 128 x 128 x 3 uint8 in their crop, of what was drawn."""
+        maps = self._maps(reading, identities)
+        return [ReadBack(clarity(self._segmentation.shares(f), drawn), brows_of(f, drawn)) for f, drawn in zip(faces, maps, strict=True)]
 
     def detailed(self, photo: Pixels, matrix: NDArray[np.float64], reading: Reading, face: Floats) -> Detailed:
         """A drawn face as it is to be laid into a photo, through the matrix that leads to its crop: finer, where the photo is."""

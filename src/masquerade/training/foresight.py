@@ -27,6 +27,8 @@ HEADS, TRIED = 900, 8
 HELD_OUT = 0.2
 """Share of the heads that the foresight is tested on."""
 
+QUALITY = ("disagreement", "roughness", "clarity", "contrast", "distinctness", "brows")
+
 STRENGTH = 1000.0
 """Ridge penalty, for codes in units of their own spread."""
 
@@ -34,8 +36,8 @@ STRENGTH = 1000.0
 def write_foresight(data: Path, weights: Path, seed: int = 0, heads: int = HEADS, threads: int = 2) -> str:
     """Writes weights/foresight.npz; returns one line that says how good the foresight is.
 
-    Arrays: mean 352; vector 352 x 128, to SFace's unit vector; common 128, what these have in common; quality 352 x 4, to disagreement,
-    roughness, clarity and contrast.
+    Arrays: mean 352; vector 352 x 128, to SFace's unit vector; common 128, what these have in common; quality 352 x 6, to disagreement,
+    roughness, clarity, contrast, distinctness and brows; brows, the mean of the last.
     """
     codes, seen, people, head = _drawn(data, seed, heads, threads)
     test = head >= round((1 - HELD_OUT) * (head.max() + 1))
@@ -44,9 +46,9 @@ def write_foresight(data: Path, weights: Path, seed: int = 0, heads: int = HEADS
     figures = {"likeness": ((found[:, :128] * people).sum(1), (centred[:, :128] * people).sum(1))}
     common = seen[:, :128].mean(0) / np.linalg.norm(seen[:, :128].mean(0))
     figures["commonness"] = found[:, :128] @ common, centred[:, :128] @ common
-    figures |= {name: (found[:, 128 + k], centred[:, 128 + k]) for k, name in enumerate(("disagreement", "roughness", "clarity", "contrast"))}
+    figures |= {name: (found[:, 128 + k], centred[:, 128 + k]) for k, name in enumerate(QUALITY)}
     matrix = _fitted(given, centred).astype(np.float16)
-    means = {"mean": codes.mean(0).astype(np.float32), "common": common.astype(np.float32)}
+    means = {"mean": codes.mean(0).astype(np.float32), "common": common.astype(np.float32), "brows": seen[:, -1].mean().astype(np.float32)}
     np.savez_compressed(weights / "foresight.npz", **means, vector=matrix[:, :128], quality=matrix[:, 128:])
     told = ", ".join(f"{name} {np.corrcoef(guess[test], truth[test])[0, 1]:.2f}" for name, (guess, truth) in figures.items())
     return f"foresight: {len(codes)} faces on {head.max() + 1} heads; correlation on held-out heads: {told}"
@@ -55,7 +57,7 @@ def write_foresight(data: Path, weights: Path, seed: int = 0, heads: int = HEADS
 def _drawn(
     data: Path, seed: int, heads: int, threads: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Codes N x 352; SFace's vectors and figures of quality N x 132; vectors of the people who were there N x 128; whose head it was, N."""
+    """Codes N x 352; SFace's vectors and figures of quality N x 134; vectors of the people who were there N x 128; whose head it was, N."""
     rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
     drawer, detector, sface = Replacement(threads), YuNet(0.6), SFace()
@@ -74,13 +76,24 @@ def _drawn(
         before = contrast_of(crop.pixels.astype(np.float32), reading.mask)
         for drawn, thought in zip(faces, appraise(parts, crop, reading, faces, identities), strict=True):
             quality = thought.disagreement, thought.roughness, thought.clarity, contrast_of(drawn, reading.mask) / max(before, 1e-3)
-            seen.append([*sface.embed(laid_over(crop.pixels, drawn, reading.mask), face), *quality])
+            # What is not seen says nothing: it is made the mean of the others on that head.
+            eyes = [np.nan if v is None else v for v in (thought.distinctness, thought.brows)]
+            seen.append([*sface.embed(laid_over(crop.pixels, drawn, reading.mask), face), *quality, *eyes])
         codes.append(codes_of(identities))
         people += [sface.embed(crop.pixels, face)] * TRIED
         head += [len(head) // TRIED] * TRIED
         if len(head) == heads * TRIED:
             break
-    return np.concatenate(codes).astype(np.float64), np.array(seen), np.array(people, np.float64), np.array(head)
+    return np.concatenate(codes).astype(np.float64), _filled(np.array(seen), TRIED), np.array(people, np.float64), np.array(head)
+
+
+def _filled(seen: NDArray[np.float64], group: int) -> NDArray[np.float64]:
+    """N x K with the mean of its group of rows, or else of all, in place of every NaN."""
+    groups = seen.reshape(-1, group, seen.shape[1])
+    known = np.isfinite(groups)
+    means = np.where(known, groups, 0).sum(1, keepdims=True) / known.sum(1, keepdims=True).clip(1)
+    means = np.where(known.any(1, keepdims=True), means, np.nanmean(seen, 0))
+    return np.asarray(np.where(known, groups, means).reshape(seen.shape))
 
 
 def _centred(values: NDArray[np.float64], head: NDArray[np.int64]) -> NDArray[np.float64]:
