@@ -233,8 +233,8 @@ class ClipAnonymizer:
         return self._obscure(pixels, tracked, reason)
 
     def _is_doubtful(self, state: _TrackState, face: Face) -> bool:
-        """Whether a track was beyond the limit, or this frame may be: it is near, in the dark, where figures jump, or the face is of another size, and
-        may be another's."""
+        """Whether a track was beyond the limit, or this frame may be: it is near, or in the dark, where figures jump, or the face is of another size,
+        and may be another's."""
         if state.failing:
             return False
         return (
