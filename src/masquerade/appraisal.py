@@ -50,9 +50,6 @@ FAINT_FROM, FAINTNESS, FAINTEST = 0.055, 30.0, 0.045
 """How steep eyes and brows are at least, as a share of the face's brightness a pixel; how much every bit below counts; and below which a face counts
 as none. Of 81 new faces of portraits the median is 0.078, a twentieth lies below the first; the one below the last had fog for eyes."""
 
-DISTINCTNESS = 4.0
-"""The same of what is foreseen: how faint eyes will be is not known, but who of several will have the clearest."""
-
 UNSUITED_BROWS = 0.02
 """How much every L* counts by which brows do not go with the hair."""
 
@@ -135,15 +132,24 @@ def appraise(
 
 
 def foresee_with(
-    foresight: Foresight | None, person: Floats | None, likeness: float, commonness: float, contrast: float, hair: float | None
+    foresight: Foresight | None,
+    person: Floats | None,
+    hair: float | None,
+    *,
+    likeness: float,
+    commonness: float = 0.0,
+    contrast: float = 0.0,
+    distinctness: float = 0.0,
+    brows: float = UNSUITED_BROWS,
 ) -> Foresee | None:
     """What will speak against identities for one person, as far as it can be told before they are drawn; to be compared only.
 
     Args:
         foresight: None where there is none.
         person: SFace's unit vector, None where it is not known.
-        likeness, commonness, contrast: how much these count beside what `Appraisal.burden` knows of.
         hair: how much lighter than the skin it is; None where that is not known.
+        likeness, commonness, contrast, distinctness: how much these count beside what `Appraisal.burden` knows of.
+        brows: how much every L* counts by which they do not go with the hair.
 
     Returns:
         A function from K identities to K numbers, or None where nothing can be told.
@@ -154,7 +160,7 @@ def foresee_with(
     def burden(identities: Sequence[Identity]) -> Floats:
         f = foresight(identities, person)
         beside = commonness * f.commonness + AGREEMENT * f.disagreement + ROUGHNESS * f.roughness - CLARITY * f.clarity
-        eyes = UNSUITED_BROWS * misfit(f.brows, hair) - DISTINCTNESS * f.distinctness
+        eyes = brows * misfit(f.brows, hair) - distinctness * f.distinctness
         return np.asarray(likeness * f.likeness + beside + contrast * f.contrast + eyes, np.float32)
 
     return burden

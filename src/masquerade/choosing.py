@@ -57,6 +57,10 @@ FORESEEN = 2.0
 """How much likeness that is only foreseen counts, though it may be far from any danger: counted as much as danger, the least alike were drawn, and
 they are the ugliest (seated clip: spread +0.11 instead of +0.04, a rugged face on a young woman)."""
 
+BROWS = 0.01
+"""How much every L* counts by which brows will not go with the hair: counted as in photos, twice this, who was chosen flickered more (lectern 0.90
+instead of 0.84), and frames of one person differed more."""
+
 HARD = 1.2
 """Where the best of the first identities have more against them than this, many people are alike to the person: then what is foreseen counts as
 danger does, and shapes need not go with the surroundings' age any more."""
@@ -205,7 +209,7 @@ class Chooser:
         return min(candidates, key=lambda candidate: candidate.rank)
 
     def _foresee(self, person: Person, likeness: float, around: Surroundings) -> Foresee | None:
-        return foresee_with(self._parts.foresight, person.embedding, likeness=likeness, commonness=0.0, contrast=RESTLESS, hair=around.hair)
+        return foresee_with(self._parts.foresight, person.embedding, around.hair, likeness=likeness, contrast=RESTLESS, brows=BROWS)
 
     def _shown(self, look: _Look, asked: Reading, identity: Identity) -> Floats:
         """Pose and expression of a person who is asked for something else than what is seen in a look."""

@@ -88,7 +88,7 @@ jumps as it comes and goes."""
 
 DOUBT, CUT_OFF, JUMP = 0.05, 0.8, 0.1
 """While a track is less than the first below the limit, less than the second of it lies inside the picture, or it changed in width by more than the
-third from one frame to the next, the audit looks at every frame; also while it is dark."""
+third from one frame to the next, the audit looks at every frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,8 +177,7 @@ class ClipAnonymizer:
         if state.last is None:
             assert self._parts.replacement is not None
             state.placement = self._parts.replacement.placement(original, face, state.chosen.upright)
-        tracked = replace(tracked, face=placed(face, state.placement))
-        crop = self._crop(original, tracked.face, state)
+        crop = self._crop(original, placed(face, state.placement), state)
         if crop is None:
             return self._obscure(pixels, tracked, "mostly outside the picture")
         drawn, mask = self._drawn(crop, state, tracked.seen == "detected")
@@ -214,7 +213,7 @@ class ClipAnonymizer:
             state.lifted += 1
             show(state.blur)
         if state.frames % AUDITED_EVERY == 0 or self._is_doubtful(state, tracked.face) or share_inside(crop.inside) < CUT_OFF:
-            self._judge(state, self._similarity(original, pixels, tracked))
+            self._judge(state, self._similarity(original, pixels, tracked, state.placement))
         state.frames, state.width = state.frames + 1, tracked.face.width
         box = tracked.face.box
         if is_left:
@@ -225,7 +224,7 @@ class ClipAnonymizer:
         reason = "audit: still alike" if state.failing else "audit: not a face"
         for blur in OUT_OF_FOCUS[state.softer :]:
             show(max(blur, state.blur))
-            similarity = self._similarity(original, pixels, tracked)
+            similarity = self._similarity(original, pixels, tracked, state.placement)
             if similarity is not None and self._audit.passes(similarity + RETURNING):
                 return FaceReport(box, "obscured", reason, round(similarity, 4), 1)
             state.softer = min(state.softer + 1, len(OUT_OF_FOCUS) - 1)
@@ -233,13 +232,11 @@ class ClipAnonymizer:
         return self._obscure(pixels, tracked, reason)
 
     def _is_doubtful(self, state: _TrackState, face: Face) -> bool:
-        """Whether a track was beyond the limit, or this frame may be: it is near, or in the dark, where figures jump, or the face is of another size,
-        and may be another's."""
+        """Whether a track was beyond the limit, or this frame may be: it is near, or the face is of another size, and may be another's."""
         if state.failing:
             return False
         return (
             state.suspect
-            or state.gain >= DARK_FROM
             or abs(face.width - state.width) > JUMP * state.width
             or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
         )
@@ -307,11 +304,19 @@ class ClipAnonymizer:
         assert self._parts.replacement is not None
         return self._parts.replacement.reading(crop, shares, condition, sure=True) if state.seen > 0.5 else None
 
-    def _similarity(self, original: Pixels, pixels: Pixels, tracked: TrackedFace) -> float | None:
+    def _similarity(self, original: Pixels, pixels: Pixels, tracked: TrackedFace, placement: Placement) -> float | None:
         """How much what stands there now resembles the person; see `resemblance`."""
         # A track's landmarks are steadied; who detects faces in either frame anew compares what stands at others.
-        frame, there = (self._audit.describe(photo, tracked.face, again=False, in_place=True) for photo in (original, pixels))
+        frame, there = (self._described(photo, tracked.face, placement) for photo in (original, pixels))
         return resemblance(self._audit, self._people[tracked.person].embedding, frame, there)
+
+    def _described(self, photo: Pixels, face: Face, placement: Placement) -> Floats | None:
+        """What stands in a frame, where the face lies and where a detector finds it; where it finds none, at the detector's points of before."""
+        vectors = self._audit.describe(photo, placed(face, placement), again=False, in_place=True)
+        if vectors is None or len(vectors) > 1 or placement == Placement():
+            return vectors
+        beside = self._audit.describe(photo, face, again=False)
+        return vectors if beside is None else np.concatenate([vectors, beside])
 
 
 def _change(before: Pixels, after: Pixels, face: Face) -> float:

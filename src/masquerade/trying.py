@@ -37,6 +37,9 @@ DOUBTFUL, DOUBT = 0.2, 3.0
 COMMON = 0.5
 """How much likeness to what all new faces have in common counts, beside likeness to the person: new faces should differ from each other."""
 
+DISTINCTNESS = 4.0
+"""How much it counts how steep eyes and brows will be: how faint they will be is not foreseen, but who of several will have the clearest."""
+
 SHRUNK_FROM = 0.7
 """A copy that would be shrunk by less is no quicker."""
 
@@ -113,7 +116,8 @@ class FaceTrial:
     def foresee(self) -> Foresee | None:
         """What will speak against identities for this person; None where nothing can be told."""
         person = None if self._person is None else self._person[0]
-        return foresee_with(self._parts.foresight, person, likeness=1.0, commonness=COMMON, contrast=0.0, hair=self._reading.around.hair)
+        hair = self._reading.around.hair
+        return foresee_with(self._parts.foresight, person, hair, likeness=1.0, commonness=COMMON, distinctness=DISTINCTNESS)
 
     def round(self, search: Search, count: int) -> Passed | None:
         """Tries so many identities; what passes a first look is laid in at full size and looked at more closely. None where nobody passes."""

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from masquerade.exposure import brightened, gain_of
 from masquerade.faces.alignment import canonical_matrix, take_crop
 from masquerade.faces.landmarks import Landmarks, condition_of
 from masquerade.faces.placing import UPRIGHT, Placement, placed, placement_of
@@ -103,7 +104,8 @@ class Replacement:
         """
         now = Placement()
         for _ in range(PLACED_IN):
-            there = placement_of(self._landmarks(self.crop(photo, placed(face, now)).pixels))
+            crop = self.crop(photo, placed(face, now))
+            there = placement_of(self._landmarks(brightened(crop, gain_of(crop)).pixels))
             wanted = now.then(there).needed(upright)
             if wanted.is_near(now):
                 return now
