@@ -192,7 +192,8 @@ class Chooser:
             # First of any age, then of either sex: somebody who does not quite suit the hair is better than nobody.
             around = replace(around, age=None, female=None if len(finalists) > 1 else around.female)
             search.foresee = self._foresee(person, DANGER, around)
-        best, upright, look = min(finalists, key=lambda finalist: finalist[0].rank)
+        # Who is unclear is out of focus in every frame, who is alike in some of them only.
+        best, upright, look = min(finalists, key=lambda finalist: (finalist[0].unclear > 0, finalist[0].rank))
         answers = Answers.of(look.reading, lambda reading: self._shown(look, reading, best.identity))
         return Chosen(best.identity, answers, best.unclear <= 0, upright)
 

@@ -29,6 +29,7 @@ def test_it_is_told_from_the_points(placement: Placement) -> None:
 
 def test_what_is_usual_is_left_and_what_is_far_off_mended() -> None:
     assert Placement(0.15, 0.05, 0.02, 0.01).needed() == Placement()
+    assert Placement(0.15, 0.3, 0.1, 0.0).needed() == Placement()
     far = Placement(0.6, 0.05, 0.08, 0.0)
     assert far.needed().right == pytest.approx(0.08) and far.needed().turn == pytest.approx(0.6 - UPRIGHT)
     assert far.needed(0.5).turn == pytest.approx(0.1)
