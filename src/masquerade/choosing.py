@@ -176,9 +176,9 @@ class Chooser:
         candidates: list[_Candidate] = []
         finalists: list[tuple[_Candidate, float, _Look]] = []
         for shortlists, upright in PASSES:
-            if upright != UPRIGHT and any(look.is_set_upright for look in looks):
+            if upright != UPRIGHT and any(look.is_set_upright for look in looks) and (leaning := self._looks(person, upright)):
                 # Nobody was tried on these looks so far.
-                looks, candidates = self._looks(person, upright), []
+                looks, candidates = leaning, []
             for _ in range(ROUNDS if _largest_px(looks) >= SMALL_PX else SMALL_ROUNDS):
                 tried = [_Candidate(identity, _wanted(looks[0])) for identity in search.propose(TRIED)]
                 self._try_on(looks[:1], tried, person, closely=False)

@@ -32,3 +32,6 @@ def test_likeness_and_roughness_are_foreseen() -> None:
     likeness = [float(parts.recognizer.embed(laid_over(crop.pixels, f, reading.mask), there) @ person) for f in faces]
     assert np.corrcoef(foreseen.likeness, likeness)[0, 1] > 0.3
     assert np.corrcoef(foreseen.roughness, [s.roughness for s in seen])[0, 1] > 0.3
+    assert np.corrcoef(foreseen.distinctness, [s.distinctness or 0.0 for s in seen])[0, 1] > 0.5
+    brows = np.array([s.brows or 0.0 for s in seen])
+    assert np.corrcoef(foreseen.brows, brows)[0, 1] > 0.5 and abs(foreseen.brows.mean() - brows.mean()) < 10
