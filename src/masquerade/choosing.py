@@ -166,7 +166,7 @@ class Chooser:
 
     def __call__(self, person: Person, rng: np.random.Generator) -> Chosen | None:
         """The identity that is least like the person in their looks; None where hardly anything of the person is seen."""
-        looks = self._looks(person, UPRIGHT)
+        looks, tilt = self._looks(person, UPRIGHT), UPRIGHT
         if not looks:
             return Chosen(self._drawer.bank.draw(Surroundings(None, None), rng))
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
@@ -176,9 +176,9 @@ class Chooser:
         candidates: list[_Candidate] = []
         finalists: list[tuple[_Candidate, float, _Look]] = []
         for shortlists, upright in PASSES:
-            if upright != UPRIGHT and any(look.is_set_upright for look in looks) and (leaning := self._looks(person, upright)):
+            if upright != tilt and any(look.is_set_upright for look in looks) and (leaning := self._looks(person, upright)):
                 # Nobody was tried on these looks so far.
-                looks, candidates = leaning, []
+                looks, tilt, candidates = leaning, upright, []
             for _ in range(ROUNDS if _largest_px(looks) >= SMALL_PX else SMALL_ROUNDS):
                 tried = [_Candidate(identity, _wanted(looks[0])) for identity in search.propose(TRIED)]
                 self._try_on(looks[:1], tried, person, closely=False)
@@ -186,16 +186,16 @@ class Chooser:
                 candidates += tried
                 if min(candidate.rank for candidate in candidates) > HARD:
                     around, search.foresee = replace(around, age=None), self._foresee(person, DANGER, around)
-            finalists.append((self._narrowed(candidates, looks, person, shortlists), upright, looks[0]))
+            finalists.append((self._narrowed(candidates, looks, person, shortlists), tilt, looks[0]))
             if max(finalists[-1][0].likeness) < self._audit.limit - SAFE:
                 break
             # First of any age, then of either sex: somebody who does not quite suit the hair is better than nobody.
             around = replace(around, age=None, female=None if len(finalists) > 1 else around.female)
             search.foresee = self._foresee(person, DANGER, around)
         # Who is unclear is out of focus in every frame, who is alike in some of them only.
-        best, upright, look = min(finalists, key=lambda finalist: (finalist[0].unclear > 0, finalist[0].rank))
+        best, tilt, look = min(finalists, key=lambda finalist: (finalist[0].unclear > 0, finalist[0].rank))
         answers = Answers.of(look.reading, lambda reading: self._shown(look, reading, best.identity))
-        return Chosen(best.identity, answers, best.unclear <= 0, upright)
+        return Chosen(best.identity, answers, best.unclear <= 0, tilt)
 
     def _looks(self, person: Person, upright: float) -> list[_Look]:
         portraits = [*person.portraits[:BEST_LOOKS], *person.views]

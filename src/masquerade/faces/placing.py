@@ -112,7 +112,6 @@ def placed(face: Face, placement: Placement) -> Face:
     """A face with the five points that lay it where they should: those of an average face, seen from the front."""
     if placement == Placement():
         return face
-    linear, shift = np.split(canonical_matrix(face, 1), [2], axis=1)
-    whole = placement.matrix @ np.vstack([np.column_stack([linear, shift]), [0, 0, 1]])
+    whole = placement.matrix @ np.vstack([canonical_matrix(face, 1), [0, 0, 1]])
     landmarks = (TEMPLATE - whole[:, 2]) @ np.linalg.inv(whole[:, :2]).T
     return replace(face, landmarks=landmarks.astype(np.float32))

@@ -16,17 +16,16 @@ import torch
 from torch.nn import functional as F
 
 from masquerade.networks.anonymization import AnonymizationNet
-from masquerade.regions import BROWS, EYES, GLASSES, LOWER_LIP, MOUTH, UPPER_LIP
 from masquerade.training.data import open_prepared
 from masquerade.training.faces import Batch, batch_of, faces_of
 from masquerade.training.loop import Average, Budget, Losses, Run, autocast, begin_from, on_device, one_cycle, set_rate, to_pixels, write_grid
-from masquerade.training.losses import FeatureLoss, attention, masked_l1
+from masquerade.training.losses import FeatureLoss, attention, features_of, masked_l1
 from masquerade.training.proxy import blurred
 from masquerade.training.rough import Rough
 from masquerade.training.shape import drawn_anew
 
-FEATURES, REACH, EDGE = (EYES, BROWS, MOUTH, UPPER_LIP, LOWER_LIP, GLASSES), 9, 2.0
-"""What the first run draws, with so many pixels around it in all, and how soft its edge is: lids and the corners of the mouth belong to it."""
+REACH, EDGE = 9, 2.0
+"""The first run draws the features with so many pixels around them in all, and so soft an edge: lids and the corners of the mouth belong to them."""
 
 NOISE = 0.15
 """On codes, as AnonymizationNet was trained."""
@@ -58,12 +57,11 @@ def distill(data: Path, out: Path, budget: Budget, features: Path, skin: Path, s
 
     @torch.no_grad()
     def asked(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Maps and codes: half of the batch are strangers on drawn maps, some of them between two people."""
+        """Maps and codes: half of the batch are strangers on drawn maps, each between two people."""
         half = len(batch.planes) // 2
         with autocast():
-            codes = plain.means.fill(plain.encoder(batch.pictures, batch.planes))
+            codes = plain.means.fill(plain.encoder(batch.pictures, batch.planes)).float()
         between = torch.rand(len(codes) - half, 1, 1, device=codes.device).clamp(max=0.5)
-        codes = codes.float()
         codes = torch.cat([codes[:half], torch.lerp(codes.roll(1, 0)[half:], codes.roll(3, 0)[half:], between)])
         assert plain.shape is not None
         latents = plain.latents[torch.randint(len(plain.latents), (len(codes) - half,), device=codes.device)]
@@ -74,7 +72,7 @@ def distill(data: Path, out: Path, budget: Budget, features: Path, skin: Path, s
     def target(planes: torch.Tensor, codes: torch.Tensor, gaze: torch.Tensor) -> torch.Tensor:
         with autocast():
             smooth, sharp = (r.generator(planes, codes, gaze).float() for r in (plain, crisp))
-        wanted = F.max_pool2d(planes[:, list(FEATURES)].sum(1, keepdim=True), REACH, 1, REACH // 2)
+        wanted = F.max_pool2d(features_of(planes), REACH, 1, REACH // 2)
         return torch.lerp(smooth, sharp, blurred(wanted.expand(-1, 3, -1, -1), EDGE).clamp(0, 1))
 
     def one_step(step: int) -> Losses:

@@ -83,9 +83,14 @@ def r1_penalty(verdicts: Verdicts, picture: torch.Tensor) -> torch.Tensor:
     return gradient.square().sum((1, 2, 3)).mean()
 
 
+def features_of(planes: torch.Tensor) -> torch.Tensor:
+    """Where is what people look at: eyes, brows, glasses, mouth. Planes N x 14 x S x S to N x 1 x S x S."""
+    return planes[:, [GLASSES, EYES, BROWS, MOUTH, UPPER_LIP, LOWER_LIP]].sum(1, keepdim=True)
+
+
 def attention(planes: torch.Tensor) -> torch.Tensor:
-    """What people look at weighs three times: eyes, brows, glasses, mouth. Planes N x 14 x S x S to N x 1 x S x S."""
-    return 1 + 2 * planes[:, [GLASSES, EYES, BROWS, MOUTH, UPPER_LIP, LOWER_LIP]].sum(1, keepdim=True)
+    """What people look at weighs three times. Planes N x 14 x S x S to N x 1 x S x S."""
+    return 1 + 2 * features_of(planes)
 
 
 def masked_l1(picture: torch.Tensor, truth: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
