@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masquerade.masks import own_face, pasted_mask, replaced_mask, share_inside, snapped
-from masquerade.regions import BACKGROUND, EARS, HAIR, SKIN
+from masquerade.masks import own_face, pasted_mask, replaced_mask, share_inside, snapped, without_specks
+from masquerade.regions import BACKGROUND, CLOTH, EARS, HAIR, SKIN
 
 
 def test_the_mask_reaches_a_little_over_the_face_and_no_further() -> None:
@@ -31,6 +31,33 @@ def test_a_neighbour_in_the_crop_is_left_alone() -> None:
     own = own_face(parsing)
     assert (own[50:100, 118:128] == BACKGROUND).all()
     assert (own[40:100, 40:88] == SKIN).all()
+
+
+@pytest.mark.parametrize("side", [1, 3, 7])
+def test_specks_amid_the_face_are_skin(side: int) -> None:
+    """Nothing else may be drawn where the mask covers the face."""
+    parsing = np.full((128, 128), HAIR, np.uint8)
+    parsing[40:100, 40:88] = SKIN
+    parsing[60 : 60 + side, 60 : 60 + side] = BACKGROUND
+    parsing[84 : 84 + side, 60 : 60 + side] = CLOTH
+    whole = without_specks(parsing)
+    assert (whole[40:100, 40:88] == SKIN).all()
+    assert (whole[:40] == HAIR).all() and (whole[100:] == HAIR).all()
+
+
+def test_objects_before_the_face_are_no_specks() -> None:
+    parsing = np.full((128, 128), HAIR, np.uint8)
+    parsing[40:100, 40:88] = SKIN
+    parsing[80:100, 56:72] = BACKGROUND
+    assert (without_specks(parsing)[80:100, 56:72] == BACKGROUND).mean() > 0.95
+
+
+def test_what_is_beside_an_ear_is_no_speck() -> None:
+    parsing = np.full((128, 128), HAIR, np.uint8)
+    parsing[40:100, 40:80] = SKIN
+    parsing[60:80, 80:84] = BACKGROUND
+    parsing[60:80, 84:90] = EARS
+    assert np.array_equal(without_specks(parsing), parsing)
 
 
 def test_ears_behind_hair_belong_to_the_face() -> None:

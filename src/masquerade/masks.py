@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from masquerade.regions import BACKGROUND, BROWS, EARS, EYES, GLASSES, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
+from masquerade.regions import BACKGROUND, BROWS, CLOTH, EARS, EYES, GLASSES, INNER, LOWER_LIP, MOUTH, NECK, NOSE, SKIN, UPPER_LIP
 from masquerade.types import Floats, Pixels
 
 REPLACED = (SKIN, NOSE, GLASSES, EYES, BROWS, EARS, MOUTH, UPPER_LIP, LOWER_LIP)
@@ -50,6 +50,23 @@ def own_face(parsing: NDArray[np.uint8]) -> NDArray[np.uint8]:
     # Ears may hang on by a hair: parts that touch nothing but lie inside the reach belong to the face as well when they are ears.
     own |= reachable & (parsing == EARS)
     return np.where(face & ~own, np.uint8(BACKGROUND), parsing)
+
+
+def without_specks(parsing: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Makes skin of what the parser takes for something else amid a face, where the mask covers it all the same: there background was painted into
+    the face, as white spots.
+
+    Args:
+        parsing: merged classes, S x S uint8.
+
+    Returns:
+        The same; gaps wider than twice the mask's `reach` and its soft edge stay, and so does what is beside an ear.
+    """
+    inner = np.isin(parsing, INNER)
+    width = 2 * reach(parsing.shape[0]) + 3
+    closed = cv2.morphologyEx(inner.astype(np.uint8), cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))) > 0
+    specks = closed & np.isin(parsing, (BACKGROUND, NECK, CLOTH))
+    return np.where(specks, np.uint8(SKIN), parsing)
 
 
 def average_outline(side: int) -> NDArray[np.bool_]:

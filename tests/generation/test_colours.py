@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from masquerade.generation.colours import LARGEST_TONING, gray, is_gray, lab_of, toned
+from masquerade.generation.colours import FOLLOWING, LARGEST_TONING, gray, is_gray, lab_of, toned
 from masquerade.regions import BACKGROUND, EARS, EYES, MOUTH, SKIN
 from masquerade.types import Floats
 
@@ -33,12 +33,20 @@ def drawn(teeth: tuple[float, float, float]) -> tuple[Floats, NDArray[np.uint8]]
     return face, parsing
 
 
-def test_skin_becomes_the_persons_eyes_and_surroundings_stay() -> None:
+def test_skin_becomes_the_persons_eyes_stay_white_and_surroundings_as_they_are() -> None:
     face, parsing = drawn((60, 8, 20))
     after = lab_of(toned(face, parsing, DARK_SKIN))
     assert np.abs(after[34, 30] - DARK_SKIN).max() < 5
-    assert np.abs(after[23, 30] - (80, 0, 2)).max() < 1.5
+    assert np.abs(after[23, 30, 1:] - (0, 2)).max() < 1.5
     assert np.abs(toned(face, parsing, DARK_SKIN)[:4] - face[:4]).max() < 1.5
+
+
+@pytest.mark.parametrize("lightness", [45, 79])
+def test_eyes_are_lighter_and_darker_with_the_skin_but_less(lightness: int) -> None:
+    face, parsing = drawn((60, 8, 20))
+    after = lab_of(toned(face, parsing, np.array([lightness, 14, 18], np.float32)))
+    skin, eyes = after[34, 30, 0] - 62, after[23, 30, 0] - 80
+    assert eyes / skin == pytest.approx(FOLLOWING, abs=0.1)
 
 
 def test_ears_of_another_colour_become_the_persons_too() -> None:
@@ -58,15 +66,15 @@ def test_teeth_become_lighter_and_less_coloured_the_dark_of_the_mouth_stays() ->
     before = (60.0, 8.0, 20.0)
     face, parsing = drawn(before)
     after = lab_of(toned(face, parsing, DARK_SKIN))
-    tooth = after[50, 30]
-    assert tooth[0] > before[0] + 5
+    tooth, skin = after[50, 30], after[34, 30]
+    assert tooth[0] > before[0] + FOLLOWING * (skin[0] - 62) + 5
     assert np.hypot(*tooth[1:]) < 0.6 * np.hypot(*before[1:])
-    assert np.abs(after[45, 30] - (15, 10, 5)).max() < 3
+    assert after[45, 30, 0] < 16
 
 
 def test_a_mouth_without_teeth_stays_dark() -> None:
     face, parsing = drawn((25, 20, 10))
-    after = lab_of(toned(face, parsing, DARK_SKIN))
+    after = lab_of(toned(face, parsing, np.array([62, 14, 18], np.float32)))
     assert np.abs(after[50, 30] - (25, 20, 10)).max() < 2
 
 

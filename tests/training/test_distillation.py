@@ -1,4 +1,4 @@
-"""One AnonymizationNet is made of two: it learns to draw one's eyes and mouth and the other's skin."""
+"""One AnonymizationNet is made of two: it learns to draw one's eyes and the other's skin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 
 def test_a_run_begins_from_the_skin_and_can_be_shipped(prepared: Path, tmp_path: Path) -> None:
     run = CHECKPOINTS / "anonymization.pt"
-    distill(prepared, tmp_path, Budget(16, 8), features=run, skin=run, shape=CHECKPOINTS / "shape.pt")
+    distill(prepared, tmp_path, Budget(16, 8), eyes=run, skin=run, shape=CHECKPOINTS / "shape.pt")
     row = next(csv.DictReader((tmp_path / "log.csv").open()))
     # Taught by itself it only differs by the batch that it normalises with.
     assert 0 < float(row["l1"]) < 0.06

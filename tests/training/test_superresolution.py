@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from masquerade.errors import MasqueradeError
 from masquerade.networks.superresolution import SuperResolutionNet
@@ -39,7 +40,14 @@ def test_small_crops_are_refused(prepared: Path, tmp_path: Path) -> None:
         superresolution.train(prepared, tmp_path, superresolution.PRESETS["cpu"])
 
 
-def test_an_untrained_network_enlarges_smoothly() -> None:
-    picture = torch.rand(1, 3, 32, 32) * 2 - 1
-    large = SuperResolutionNet()(picture, torch.ones(1, 1, 32, 32), torch.zeros(1, 3, 128, 128))
-    assert torch.equal(large, superresolution.enlarged(picture))
+def test_made_small_again_the_answer_is_what_came_in() -> None:
+    """However much the network would add."""
+    torch.manual_seed(1)
+    network = SuperResolutionNet()
+    torch.nn.init.normal_(network.exit.weight, std=0.05)
+    torch.nn.init.constant_(network.exit.bias, 0.5)
+    picture = superresolution.enlarged(torch.rand(1, 3, 16, 16) * 2 - 1)
+    with torch.no_grad():
+        large = network(picture, torch.ones(1, 1, 64, 64), torch.rand(1, 3, 256, 256))
+    assert (large - superresolution.enlarged(picture)).abs().mean() > 0.05
+    assert (F.avg_pool2d(large, 4) - picture).abs().mean() < 0.03

@@ -25,7 +25,7 @@ from masquerade.generation.shape import Shape
 from masquerade.generation.superresolution import Detailed, SuperResolution
 from masquerade.generation.tensors import from_network, to_network
 from masquerade.limits import LEAST_VISIBLE
-from masquerade.masks import average_outline, own_face, replaced_mask
+from masquerade.masks import average_outline, own_face, replaced_mask, without_specks
 from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
@@ -139,7 +139,7 @@ class Replacement:
                 also where little is seen.
         """
         outline = average_outline(len(crop.pixels))
-        parsing = own_face(shares.argmax(0).astype(np.uint8))
+        parsing = without_specks(own_face(shares.argmax(0).astype(np.uint8)))
         is_seen = np.isin(parsing, INNER).mean() >= SMALLEST_FACE_SHARE
         if not is_seen and not sure:
             return None

@@ -31,7 +31,8 @@ class SuperResolutionNet(nn.Module):
     N x 3 x 4S x 4S in [-1, 1] (the photo outside the mask, zero inside: the person's pixels are never seen) to picture N x 3 x 4S x 4S in
     [-1, 1]. The caller pastes it through the mask.
 
-    Everything happens at S and below; the last step only sorts channels into pixels (Shi et al. 2016).
+    Everything happens at S and below; the last step only sorts channels into pixels (Shi et al. 2016). Made small again, the answer is the picture
+    that came in (back-projection, Irani and Peleg 1991): detail is added, and what is there is not exaggerated.
     """
 
     def __init__(self, widths: tuple[int, int, int] = (64, 96, 160), deep: int = 4) -> None:
@@ -54,6 +55,9 @@ class SuperResolutionNet(nn.Module):
         quarter = self.deep(F.leaky_relu(self.down2(half), 0.2))
         half = self.up2(half + F.interpolate(self.below2(quarter), scale_factor=2.0, mode="nearest"))
         whole = self.up1(whole + F.interpolate(self.below1(half), scale_factor=2.0, mode="nearest"))
-        smooth = F.interpolate(picture, scale_factor=float(FACTOR), mode="bilinear", align_corners=False)
-        large: torch.Tensor = smooth + self.shuffle(self.exit(whole))
-        return large
+        detailed = _enlarged(picture) + self.shuffle(self.exit(whole))
+        return detailed + _enlarged(picture - F.avg_pool2d(detailed, FACTOR))
+
+
+def _enlarged(picture: torch.Tensor) -> torch.Tensor:
+    return F.interpolate(picture, scale_factor=float(FACTOR), mode="bilinear", align_corners=False)

@@ -1,9 +1,10 @@
-"""Makes one AnonymizationNet of two: eyes, brows and mouth as one run draws them, skin as another does.
+"""Makes one AnonymizationNet of two: eyes and brows as one run draws them, skin and mouth as another does.
 
-A critic that sharpens eyes and teeth also puts wrinkles and scabs on the skin. No picture says which face is right, but both runs draw the same face
-from the same map and code, so the network can be told: these eyes, this skin. It only has to reproduce what it sees (no critic takes part).
+A critic that sharpens eyes also puts wrinkles and scabs on the skin, and dark gaps between teeth. No picture says which face is right, but both runs
+draw the same face from the same map and code, so the network can be told: these eyes, this skin. It only has to reproduce what it sees (no critic
+takes part).
 
-    python -m masquerade.training.distillation --data DIR --out runs/... --features RUN --skin RUN --shape RUN [--minutes N]
+    python -m masquerade.training.distillation --data DIR --out runs/... --eyes RUN --skin RUN --shape RUN [--start RUN] [--minutes N]
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ import torch
 from torch.nn import functional as F
 
 from masquerade.networks.anonymization import AnonymizationNet
+from masquerade.regions import BROWS, EYES, GLASSES
 from masquerade.training.data import open_prepared
 from masquerade.training.faces import Batch, batch_of, faces_of
 from masquerade.training.loop import Average, Budget, Losses, Run, autocast, begin_from, on_device, one_cycle, set_rate, to_pixels, write_grid
-from masquerade.training.losses import FeatureLoss, attention, features_of, masked_l1
+from masquerade.training.losses import FeatureLoss, attention, masked_l1
 from masquerade.training.proxy import blurred
 from masquerade.training.rough import Rough
 from masquerade.training.shape import drawn_anew
 
 REACH, EDGE = 9, 2.0
-"""The first run draws the features with so many pixels around them in all, and so soft an edge: lids and the corners of the mouth belong to them."""
+"""The first run draws eyes and brows with so many pixels around them in all, and so soft an edge: lids belong to them."""
 
 NOISE = 0.15
 """On codes, as AnonymizationNet was trained."""
@@ -33,24 +35,35 @@ NOISE = 0.15
 BUDGET = Budget(60_000, 16)
 
 
-def distill(data: Path, out: Path, budget: Budget, features: Path, skin: Path, shape: Path, rate: float = 2e-4, seed: int = 0) -> None:
-    """Trains until the budget is spent, beginning with the weights of `skin`.
+def distill(
+    data: Path,
+    out: Path,
+    budget: Budget,
+    eyes: Path,
+    skin: Path,
+    shape: Path,
+    start: Path | None = None,
+    rate: float = 2e-4,
+    seed: int = 0,
+) -> None:
+    """Trains until the budget is spent.
 
     Args:
         data: a folder that `masquerade train prepare` wrote.
-        features, skin: checkpoints of AnonymizationNet runs with one encoder.
+        eyes, skin: checkpoints of AnonymizationNet runs with one encoder.
         shape: checkpoint of a ShapeVAE run.
+        start: checkpoint of the run whose weights this one begins with; those of `skin` by default.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     faces = faces_of(open_prepared(data), "train")
-    plain, crisp = Rough(skin, shape, faces), Rough(features)
+    plain, crisp = Rough(skin, shape, faces), Rough(eyes)
     student = on_device(AnonymizationNet())
-    begin_from(skin, {"generator": student})
+    begin_from(start or skin, {"generator": student})
     average = Average(student)
     optimizer = torch.optim.Adam(student.parameters(), lr=rate, betas=(0.9, 0.99))
     # The rest of the checkpoint is the first run's, so that it can be shipped and trained on.
-    kept = torch.load(features, weights_only=True, map_location="cpu")["parts"]
+    kept = torch.load(eyes, weights_only=True, map_location="cpu")["parts"]
     whole = {"critic": _Kept(kept["critic"]), "means": plain.means, "encoder_average": plain.encoder}
     run = Run(out, budget, {"generator": student, "average": average, "optimizer": optimizer, **whole})
     feature_loss = on_device(FeatureLoss())
@@ -72,7 +85,7 @@ def distill(data: Path, out: Path, budget: Budget, features: Path, skin: Path, s
     def target(planes: torch.Tensor, codes: torch.Tensor, gaze: torch.Tensor) -> torch.Tensor:
         with autocast():
             smooth, sharp = (r.generator(planes, codes, gaze).float() for r in (plain, crisp))
-        wanted = F.max_pool2d(features_of(planes), REACH, 1, REACH // 2)
+        wanted = F.max_pool2d(planes[:, [GLASSES, EYES, BROWS]].sum(1, keepdim=True), REACH, 1, REACH // 2)
         return torch.lerp(smooth, sharp, blurred(wanted.expand(-1, 3, -1, -1), EDGE).clamp(0, 1))
 
     def one_step(step: int) -> Losses:
@@ -121,12 +134,13 @@ class _Kept:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("data", "out", "features", "skin", "shape"):
+    for name in ("data", "out", "eyes", "skin", "shape"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--start", type=Path)
     parser.add_argument("--minutes", type=float)
     asked = parser.parse_args()
     budget = BUDGET if asked.minutes is None else Budget(10**9, BUDGET.batch, seconds=60 * asked.minutes)
-    distill(asked.data, asked.out, budget, asked.features, asked.skin, asked.shape)
+    distill(asked.data, asked.out, budget, asked.eyes, asked.skin, asked.shape, asked.start)
 
 
 if __name__ == "__main__":
