@@ -125,6 +125,15 @@ class _Candidate:
         return self.wanted - float(np.median(self.clearness))
 
 
+@dataclass(frozen=True, eq=False)
+class _Finalist:
+    """The best of a pass, how far the person's head might lean in it, and the look that was tried first."""
+
+    candidate: _Candidate
+    upright: float
+    look: _Look
+
+
 def _largest_px(looks: Sequence[_Look]) -> float:
     return max(max(look.portrait.face.width, look.portrait.face.height) for look in looks)
 
@@ -166,15 +175,24 @@ class Chooser:
 
     def __call__(self, person: Person, rng: np.random.Generator) -> Chosen | None:
         """The identity that is least like the person in their looks; None where hardly anything of the person is seen."""
-        looks, tilt = self._looks(person, UPRIGHT), UPRIGHT
+        looks = self._looks(person, UPRIGHT)
         if not looks:
             return Chosen(self._drawer.bank.draw(Surroundings(None, None), rng))
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
             return None
+        # Who is unclear is out of focus in every frame, who is alike in some of them only.
+        best = min(self._finalists(person, looks, rng), key=lambda finalist: (finalist.candidate.unclear > 0, finalist.candidate.rank))
+        look, identity = best.look, best.candidate.identity
+        answers = Answers.of(look.reading, lambda reading: self._shown(look, reading, identity))
+        return Chosen(identity, answers, best.candidate.unclear <= 0, best.upright)
+
+    def _finalists(self, person: Person, looks: Sequence[_Look], rng: np.random.Generator) -> list[_Finalist]:
+        """The best of each pass; there is another as long as nobody is safe."""
         bank, around = self._drawer.bank, together([look.reading.around for look in looks])
         search = Search(lambda: bank.draw(around, rng), rng, self._foresee(person, FORESEEN, around))
         candidates: list[_Candidate] = []
-        finalists: list[tuple[_Candidate, float, _Look]] = []
+        finalists: list[_Finalist] = []
+        tilt = UPRIGHT
         for shortlists, upright in PASSES:
             if upright != tilt and any(look.is_set_upright for look in looks) and (leaning := self._looks(person, upright)):
                 # Nobody was tried on these looks so far.
@@ -186,16 +204,14 @@ class Chooser:
                 candidates += tried
                 if min(candidate.rank for candidate in candidates) > HARD:
                     around, search.foresee = replace(around, age=None), self._foresee(person, DANGER, around)
-            finalists.append((self._narrowed(candidates, looks, person, shortlists), tilt, looks[0]))
-            if max(finalists[-1][0].likeness) < self._audit.limit - SAFE:
+            best = self._narrowed(candidates, looks, person, shortlists)
+            finalists.append(_Finalist(best, tilt, looks[0]))
+            if max(best.likeness) < self._audit.limit - SAFE:
                 break
             # First of any age, then of either sex: somebody who does not quite suit the hair is better than nobody.
             around = replace(around, age=None, female=None if len(finalists) > 1 else around.female)
             search.foresee = self._foresee(person, DANGER, around)
-        # Who is unclear is out of focus in every frame, who is alike in some of them only.
-        best, tilt, look = min(finalists, key=lambda finalist: (finalist[0].unclear > 0, finalist[0].rank))
-        answers = Answers.of(look.reading, lambda reading: self._shown(look, reading, best.identity))
-        return Chosen(best.identity, answers, best.unclear <= 0, tilt)
+        return finalists
 
     def _looks(self, person: Person, upright: float) -> list[_Look]:
         portraits = [*person.portraits[:BEST_LOOKS], *person.views]

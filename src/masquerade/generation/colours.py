@@ -14,8 +14,8 @@ TONED, LARGEST_TONING = 0.8, 20.0
 """Share of the remaining difference in skin colour that is taken away, and its limit in CIELAB units."""
 
 FOLLOWING = 0.6
-"""By so much of what skin is made lighter or darker eyes and teeth are, too: of 5,900 faces, both are as much brighter where the skin is, with slopes of
-0.51 (eyes' median), 0.70 (their whites) and 0.67 (teeth) in L* of CIELAB. Where they kept their own, eyes glowed in dim light."""
+"""By so much of what skin is made lighter or darker eyes and teeth are, too: in 5,900 photos both follow the skin, with slopes of 0.51 (eyes'
+median), 0.70 (their whites) and 0.67 (teeth) in L* of CIELAB. Where they kept their own, eyes glowed in dim light."""
 
 FEWEST_SKIN, FEWEST_EARS = 50, 20
 """With fewer pixels of skin nothing is toned; with fewer of ears these are toned as the face is."""

@@ -56,7 +56,8 @@ class SuperResolutionNet(nn.Module):
         half = self.up2(half + F.interpolate(self.below2(quarter), scale_factor=2.0, mode="nearest"))
         whole = self.up1(whole + F.interpolate(self.below1(half), scale_factor=2.0, mode="nearest"))
         detailed = _enlarged(picture) + self.shuffle(self.exit(whole))
-        return detailed + _enlarged(picture - F.avg_pool2d(detailed, FACTOR))
+        large: torch.Tensor = detailed + _enlarged(picture - F.avg_pool2d(detailed, FACTOR))
+        return large
 
 
 def _enlarged(picture: torch.Tensor) -> torch.Tensor:
