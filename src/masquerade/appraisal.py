@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from masquerade.faces.second_opinion import LIMIT, WEIGHT
 from masquerade.generation.brows import misfit
 from masquerade.generation.foresight import Foresight
+from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import ReadBack, Reading
 from masquerade.generation.search import Foresee
+from masquerade.generation.signs import unsuited
 from masquerade.masks import laid_over
 from masquerade.parts import Parts
 from masquerade.regions import BROWS, EYES, GLASSES, HAIR, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
@@ -50,8 +52,9 @@ FAINT_FROM, FAINTNESS, FAINTEST = 0.055, 30.0, 0.045
 """How steep eyes and brows are at least, as a share of the face's brightness a pixel; how much every bit below counts; and below which a face counts
 as none. Of 81 new faces of portraits the median is 0.078, a twentieth lies below the first; the one below the last had fog for eyes."""
 
-UNSUITED_BROWS = 0.02
-"""How much every L* counts by which brows do not go with the hair."""
+UNSUITED_BROWS, UNSUITED_SIGNS = 0.02, 0.02
+"""How much every L* counts by which brows do not go with the hair; and how much a beard or paint where the sex is in doubt, see
+`masquerade.generation.signs`."""
 
 FEATURES, FEATURES_REACH, EDGE_REACH = (BROWS, EYES, GLASSES, NOSE, MOUTH, UPPER_LIP, LOWER_LIP), 0.04, 0.02
 """Where skin is not looked at: so near to one of the person's features that a stranger's may lie there, and at the face's edge, in shares of
@@ -71,7 +74,9 @@ class Appraisal:
         shown: its pose and expression, ten numbers; None where they are not told.
         distinctness: how steep eyes and brows are, as a share of the face's brightness a pixel; None where none are seen.
         brows: how much lighter than the skin they are, in L* of CIELAB; None where none are seen.
-        brows_misfit: how far that is from what goes with the hair; see `masquerade.generation.brows`.
+        beard, paint: as `masquerade.generation.signs` tells; None where they are not seen.
+        brows_misfit: how far brows are from what goes with the hair; see `masquerade.generation.brows`.
+        signs_misfit: how far beard and paint go beyond what suits surroundings of doubtful sex.
     """
 
     resemblance: float
@@ -82,7 +87,10 @@ class Appraisal:
     shown: Floats | None = None
     distinctness: float | None = None
     brows: float | None = None
+    beard: float | None = None
+    paint: float | None = None
     brows_misfit: float = 0.0
+    signs_misfit: float = 0.0
 
     @property
     def passes(self) -> bool:
@@ -100,8 +108,8 @@ class Appraisal:
         """What speaks against it, to be added to the audit's cosine."""
         ugliness = ROUGHNESS * max(self.roughness - ROUGH_FROM, 0.0) + CLARITY * (1 - self.clarity)
         faintness = 0.0 if self.distinctness is None else FAINTNESS * max(FAINT_FROM - self.distinctness, 0.0)
-        eyes = faintness + LOPSIDEDNESS * max(self.lopsidedness - LOPSIDED_FROM, 0.0) + UNSUITED_BROWS * self.brows_misfit
-        return self.likeness + ugliness + eyes
+        eyes = faintness + LOPSIDEDNESS * max(self.lopsidedness - LOPSIDED_FROM, 0.0)
+        return self.likeness + ugliness + eyes + UNSUITED_BROWS * self.brows_misfit + UNSUITED_SIGNS * self.signs_misfit
 
 
 def appraise(
@@ -125,16 +133,34 @@ def appraise(
     skin = _plain_skin(reading.parsing)
     roughness, lopsidedness = [_roughness(face, skin) for face in laid], _lopsidedness(laid, reading.parsing, skin)
     back = parts.replacement.read_back(laid, asked or reading, identities) if identities else [ReadBack(1.0)] * len(laid)
-    distinct, hair = _distinctness(faces, reading), reading.around.hair
-    unsuited = [0.0 if b.brows is None else float(misfit(np.array([b.brows], np.float32), hair)[0]) for b in back]
-    seen = zip(resemblances, disagreements, roughness, back, lopsidedness, shown, distinct, unsuited, strict=True)
-    return [Appraisal(float(s), float(d), r, b.clarity, o, numbers, e, b.brows, u) for s, d, r, b, o, numbers, e, u in seen]
+    # What is not seen suits.
+    brows, beard, paint = (np.array([getattr(b, name) or 0.0 for b in back], np.float32) for name in ("brows", "beard", "paint"))
+    brows_misfits = np.where([b.brows is None for b in back], 0, misfit(brows, reading.around.hair))
+    signs_misfits = unsuited(beard, paint, reading.around.female)
+    distinctness = _distinctness(faces, reading)
+    return [
+        Appraisal(
+            resemblance=float(resemblances[k]),
+            disagreement=float(disagreements[k]),
+            roughness=roughness[k],
+            clarity=back[k].clarity,
+            lopsidedness=lopsidedness[k],
+            shown=shown[k],
+            distinctness=distinctness[k],
+            brows=back[k].brows,
+            beard=back[k].beard,
+            paint=back[k].paint,
+            brows_misfit=float(brows_misfits[k]),
+            signs_misfit=float(signs_misfits[k]),
+        )
+        for k in range(len(faces))
+    ]
 
 
 def foresee_with(
     foresight: Foresight | None,
     person: Floats | None,
-    hair: float | None,
+    around: Surroundings,
     *,
     likeness: float,
     commonness: float = 0.0,
@@ -147,7 +173,7 @@ def foresee_with(
     Args:
         foresight: None where there is none.
         person: SFace's unit vector, None where it is not known.
-        hair: how much lighter than the skin it is; None where that is not known.
+        around: what is known of the surroundings.
         likeness, commonness, contrast, distinctness: how much these count beside what `Appraisal.burden` knows of.
         brows: how much every L* counts by which they do not go with the hair.
 
@@ -160,8 +186,9 @@ def foresee_with(
     def burden(identities: Sequence[Identity]) -> Floats:
         f = foresight(identities, person)
         beside = commonness * f.commonness + AGREEMENT * f.disagreement + ROUGHNESS * f.roughness - CLARITY * f.clarity
-        eyes = brows * misfit(f.brows, hair) - distinctness * f.distinctness
-        return np.asarray(likeness * f.likeness + beside + contrast * f.contrast + eyes, np.float32)
+        eyes = brows * misfit(f.brows, around.hair) - distinctness * f.distinctness
+        signs = UNSUITED_SIGNS * unsuited(f.beard, f.paint, around.female)
+        return np.asarray(likeness * f.likeness + beside + contrast * f.contrast + eyes + signs, np.float32)
 
     return burden
 

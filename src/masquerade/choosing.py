@@ -226,7 +226,7 @@ class Chooser:
         return min(candidates, key=lambda candidate: candidate.rank)
 
     def _foresee(self, person: Person, likeness: float, around: Surroundings) -> Foresee | None:
-        return foresee_with(self._parts.foresight, person.embedding, around.hair, likeness=likeness, contrast=RESTLESS, brows=BROWS)
+        return foresee_with(self._parts.foresight, person.embedding, around, likeness=likeness, contrast=RESTLESS, brows=BROWS)
 
     def _shown(self, look: _Look, asked: Reading, identity: Identity) -> Floats:
         """Pose and expression of a person who is asked for something else than what is seen in a look."""

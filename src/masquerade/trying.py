@@ -116,8 +116,7 @@ class FaceTrial:
     def foresee(self) -> Foresee | None:
         """What will speak against identities for this person; None where nothing can be told."""
         person = None if self._person is None else self._person[0]
-        hair = self._reading.around.hair
-        return foresee_with(self._parts.foresight, person, hair, likeness=1.0, commonness=COMMON, distinctness=DISTINCTNESS)
+        return foresee_with(self._parts.foresight, person, self._reading.around, likeness=1.0, commonness=COMMON, distinctness=DISTINCTNESS)
 
     def round(self, search: Search, count: int) -> Passed | None:
         """Tries so many identities; what passes a first look is laid in at full size and looked at more closely. None where nobody passes."""

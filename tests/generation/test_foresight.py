@@ -33,5 +33,6 @@ def test_likeness_and_roughness_are_foreseen() -> None:
     assert np.corrcoef(foreseen.likeness, likeness)[0, 1] > 0.3
     assert np.corrcoef(foreseen.roughness, [s.roughness for s in seen])[0, 1] > 0.3
     assert np.corrcoef(foreseen.distinctness, [s.distinctness or 0.0 for s in seen])[0, 1] > 0.5
-    brows = np.array([s.brows or 0.0 for s in seen])
-    assert np.corrcoef(foreseen.brows, brows)[0, 1] > 0.5 and abs(foreseen.brows.mean() - brows.mean()) < 10
+    for name in ("brows", "beard", "paint"):
+        told, there_is = getattr(foreseen, name), np.array([getattr(s, name) or 0.0 for s in seen])
+        assert np.corrcoef(told, there_is)[0, 1] > 0.5 and abs(told.mean() - there_is.mean()) < 10, name

@@ -25,7 +25,8 @@ class Foreseen:
         disagreement, roughness, clarity: as `masquerade.appraisal.Appraisal` will find them.
         contrast: of the new face, as a share of the person's.
         distinctness: as `masquerade.appraisal.Appraisal` will find it.
-        brows: how much lighter than the skin they are, in L* of CIELAB; this alone is not told from the mean.
+        brows: how much lighter than the skin they are, in L* of CIELAB.
+        beard, paint: as `masquerade.generation.signs` tells. These three are not told from the mean.
     """
 
     likeness: Floats
@@ -36,6 +37,8 @@ class Foreseen:
     contrast: Floats
     distinctness: Floats
     brows: Floats
+    beard: Floats
+    paint: Floats
 
 
 class Foresight:
@@ -48,7 +51,7 @@ class Foresight:
     def __init__(self) -> None:
         arrays = {name: array.astype(np.float32) for name, array in load_arrays("foresight.npz").items()}
         self._mean, self._vector, self._quality = arrays["mean"], arrays["vector"], arrays["quality"]
-        self._common, self._brows = self._vector @ arrays["common"], arrays["brows"]
+        self._common, self._mean_of_last = self._vector @ arrays["common"], arrays["quality_mean"]
 
     def __call__(self, identities: Sequence[Identity], person: Floats) -> Foreseen:
         """Looks ahead.
@@ -59,7 +62,7 @@ class Foresight:
         """
         codes = codes_of(identities) - self._mean
         quality = codes @ self._quality
-        quality[:, -1] += self._brows
+        quality[:, -len(self._mean_of_last) :] += self._mean_of_last
         return Foreseen(codes @ (self._vector @ person), codes @ self._common, *quality.T)
 
 

@@ -22,6 +22,7 @@ from masquerade.generation.harmonization import Harmonization, TemporalHarmoniza
 from masquerade.generation.identity import IdentityBank, Surroundings
 from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
+from masquerade.generation.signs import beard_of, paint_of
 from masquerade.generation.superresolution import Detailed, SuperResolution
 from masquerade.generation.tensors import from_network, to_network
 from masquerade.limits import LEAST_VISIBLE
@@ -81,11 +82,13 @@ class Measured(NamedTuple):
 
 
 class ReadBack(NamedTuple):
-    """How clearly a new face shows what was drawn (see `masquerade.generation.clarity`), and how much lighter than the skin its brows are (None
-    where none were drawn)."""
+    """How clearly a new face shows what was drawn (see `masquerade.generation.clarity`), how much lighter than the skin its brows are, and its
+    beard and paint (see `masquerade.generation.signs`); None where that cannot be told."""
 
     clarity: float
     brows: float | None = None
+    beard: float | None = None
+    paint: float | None = None
 
 
 class Replacement:
@@ -205,7 +208,10 @@ class Replacement:
     def read_back(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[ReadBack]:
         """What is seen in new faces, K x 128 x 128 x 3 uint8 in their crop, of what was drawn."""
         maps = self._maps(reading, identities)
-        return [ReadBack(clarity(self._segmentation.shares(f), drawn), brows_of(f, drawn)) for f, drawn in zip(faces, maps, strict=True)]
+        return [
+            ReadBack(clarity(self._segmentation.shares(f), drawn), brows_of(f, drawn), beard_of(f, drawn), paint_of(f, drawn))
+            for f, drawn in zip(faces, maps, strict=True)
+        ]
 
     def detailed(self, photo: Pixels, matrix: NDArray[np.float64], reading: Reading, face: Floats) -> Detailed:
         """A drawn face as it is to be laid into a photo, through the matrix that leads to its crop: finer, where the photo is."""

@@ -27,7 +27,10 @@ HEADS, TRIED = 900, 8
 HELD_OUT = 0.2
 """Share of the heads that the foresight is tested on."""
 
-QUALITY = ("disagreement", "roughness", "clarity", "contrast", "distinctness", "brows")
+QUALITY = ("disagreement", "roughness", "clarity", "contrast", "distinctness", "brows", "beard", "paint")
+
+ABSOLUTE = 3
+"""So many of the last are not told from their mean."""
 
 STRENGTH = 1000.0
 """Ridge penalty, for codes in units of their own spread."""
@@ -36,8 +39,8 @@ STRENGTH = 1000.0
 def write_foresight(data: Path, weights: Path, seed: int = 0, heads: int = HEADS, threads: int = 2) -> str:
     """Writes weights/foresight.npz; returns one line that says how good the foresight is.
 
-    Arrays: mean 352; vector 352 x 128, to SFace's unit vector; common 128, what these have in common; quality 352 x 6, to disagreement,
-    roughness, clarity, contrast, distinctness and brows; brows, the mean of the last.
+    Arrays: mean 352; vector 352 x 128, to SFace's unit vector; common 128, what these have in common; quality 352 x 8, to those
+    of `QUALITY`; quality_mean 3, the mean of the last of them.
     """
     codes, seen, people, head = _drawn(data, seed, heads, threads)
     test = head >= round((1 - HELD_OUT) * (head.max() + 1))
@@ -48,8 +51,9 @@ def write_foresight(data: Path, weights: Path, seed: int = 0, heads: int = HEADS
     figures["commonness"] = found[:, :128] @ common, centred[:, :128] @ common
     figures |= {name: (found[:, 128 + k], centred[:, 128 + k]) for k, name in enumerate(QUALITY)}
     matrix = _fitted(given, centred).astype(np.float16)
-    means = {"mean": codes.mean(0).astype(np.float32), "common": common.astype(np.float32), "brows": seen[:, -1].mean().astype(np.float32)}
-    np.savez_compressed(weights / "foresight.npz", **means, vector=matrix[:, :128], quality=matrix[:, 128:])
+    means = {"mean": codes.mean(0), "common": common, "quality_mean": seen[:, -ABSOLUTE:].mean(0)}
+    arrays = {name: mean.astype(np.float32) for name, mean in means.items()} | {"vector": matrix[:, :128], "quality": matrix[:, 128:]}
+    np.savez_compressed(weights / "foresight.npz", **arrays)
     told = ", ".join(f"{name} {np.corrcoef(guess[test], truth[test])[0, 1]:.2f}" for name, (guess, truth) in figures.items())
     return f"foresight: {len(codes)} faces on {head.max() + 1} heads; correlation on held-out heads: {told}"
 
@@ -57,7 +61,7 @@ def write_foresight(data: Path, weights: Path, seed: int = 0, heads: int = HEADS
 def _drawn(
     data: Path, seed: int, heads: int, threads: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Codes N x 352; SFace's vectors and figures of quality N x 134; vectors of the people who were there N x 128; whose head it was, N."""
+    """Codes N x 352; SFace's vectors and figures of quality N x 136; vectors of the people who were there N x 128; whose head it was, N."""
     rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
     drawer, detector, sface = Replacement(threads), YuNet(0.6), SFace()
@@ -77,8 +81,8 @@ def _drawn(
         for drawn, thought in zip(faces, appraise(parts, crop, reading, faces, identities), strict=True):
             quality = thought.disagreement, thought.roughness, thought.clarity, contrast_of(drawn, reading.mask) / max(before, 1e-3)
             # What is not seen says nothing: it is made the mean of the others on that head.
-            eyes = [np.nan if v is None else v for v in (thought.distinctness, thought.brows)]
-            seen.append([*sface.embed(laid_over(crop.pixels, drawn, reading.mask), face), *quality, *eyes])
+            features = [np.nan if v is None else v for v in (thought.distinctness, thought.brows, thought.beard, thought.paint)]
+            seen.append([*sface.embed(laid_over(crop.pixels, drawn, reading.mask), face), *quality, *features])
         codes.append(codes_of(identities))
         people += [sface.embed(crop.pixels, face)] * TRIED
         head += [len(head) // TRIED] * TRIED
