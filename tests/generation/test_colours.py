@@ -72,6 +72,17 @@ def test_teeth_become_lighter_and_less_coloured_the_dark_of_the_mouth_stays() ->
     assert after[45, 30, 0] < 16
 
 
+def test_gaps_between_teeth_are_filled_by_more_than_half_the_dark_between_lips_is_not() -> None:
+    teeth = (70.0, 2.0, 10.0)
+    face, parsing = drawn(teeth)
+    gaps = face.copy()
+    gaps[48:52, 20:44:6] = gaps[48:52, 21:44:6] = rgb((25, 10, 5))
+    skin = np.array([62, 14, 18], np.float32)
+    plain, filled = (lab_of(toned(f, parsing, skin))[..., 0] for f in (face, gaps))
+    assert plain[50, 26] - filled[50, 26] < 0.5 * (70 - 25)
+    assert np.abs(filled[45] - plain[45]).max() < 3
+
+
 def test_a_mouth_without_teeth_stays_dark() -> None:
     face, parsing = drawn((25, 20, 10))
     after = lab_of(toned(face, parsing, np.array([62, 14, 18], np.float32)))
