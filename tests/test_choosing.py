@@ -9,7 +9,7 @@ import pytest
 
 from drawers import Upright
 from masquerade.audit import Audit
-from masquerade.choosing import FRAME_ALLOWANCE, Chooser, Chosen, resemblance
+from masquerade.choosing import Chooser, Chosen, resemblance
 from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.people import Person, Portrait
 from masquerade.faces.placing import LESS_UPRIGHT, UPRIGHT, Placement
@@ -122,7 +122,7 @@ def test_who_leans_and_resembles_everybody_is_set_less_upright(leans: bool, upri
 
 @pytest.mark.parametrize(
     ("mean", "frame", "expected"),
-    [(axis(0), axis(1)[None], 1.0), (axis(1), axis(0)[None], 1 - FRAME_ALLOWANCE), (None, axis(0)[None], 1 - FRAME_ALLOWANCE), (axis(0), None, None)],
+    [(axis(0), axis(1)[None], 1.0), (axis(1), axis(0)[None], 1.0), (None, axis(0)[None], 1.0), (axis(0), None, None)],
 )
 def test_both_the_mean_and_the_frame_count(mean: Floats | None, frame: Floats | None, expected: float | None) -> None:
     there = axis(0)[None]

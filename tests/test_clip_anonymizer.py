@@ -180,7 +180,7 @@ class SeesThePersonAt(Sees):
 
 @pytest.mark.parametrize(
     ("alike", "likeness", "obscured"),
-    [({3}, 0.38, set[int]()), (set(range(3, 30)), 0.38, set(range(8, 30))), ({3}, 0.5, {3, 4, 5})],
+    [({3}, 0.355, set[int]()), (set(range(3, 30)), 0.355, set(range(7, 30))), ({3}, 0.5, set(range(3, 9)))],
     ids=["once", "from then on", "once without any doubt"],
 )
 def test_a_single_frame_that_may_be_alike_does_not_obscure_a_track(alike: set[int], likeness: float, obscured: set[int]) -> None:

@@ -42,9 +42,6 @@ PASSES = ((SHORTLISTS, UPRIGHT), (WIDER, LESS_UPRIGHT), (WIDER, LESS_UPRIGHT))
 BEST_LOOKS = 2
 """So many of the best portraits are tried on, beside the fair sample of all frames."""
 
-FRAME_ALLOWANCE = 0.02
-"""How much more alike a frame may be to the original frame, which shares its pose, light and blur, than to the mean of the portraits."""
-
 CHOICE_MARGIN, SAFE = 0.14, 0.05
 """On these looks a new face should stay so far below the audit's limit: in other frames it may look that much more like the person. Asked for
 more (0.22), the least alike were drawn, and in the glasses clip a woman got a beard. Where the best does not even stay by the second below it,
@@ -144,7 +141,7 @@ def _wanted(look: _Look) -> float:
 
 
 def resemblance(audit: Audit, mean: Floats | None, frame: Floats | None, there: Floats | None) -> float | None:
-    """How much a new face resembles a person in a clip: the mean of their looks, or the original frame beyond its allowance.
+    """How much a new face resembles a person in a clip: the mean of their looks, or the original frame.
 
     Args:
         audit: compares.
@@ -158,7 +155,7 @@ def resemblance(audit: Audit, mean: Floats | None, frame: Floats | None, there: 
     to_frame, to_mean = audit.likeness(frame, there), audit.likeness(None if mean is None else mean[None], there)
     if to_frame is None:
         return None
-    return to_frame - FRAME_ALLOWANCE if to_mean is None else max(to_mean, to_frame - FRAME_ALLOWANCE)
+    return to_frame if to_mean is None else max(to_mean, to_frame)
 
 
 class Chooser:

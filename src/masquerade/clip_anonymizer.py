@@ -27,9 +27,10 @@ from masquerade.track_obscuring import TrackObscurer
 from masquerade.types import Crop, Face, FaceReport, Floats, Pixels
 from masquerade.video import TrackedFace
 
-CLIP_MARGIN = 0.01
-"""How far below the recogniser's threshold frames must stay. They are compared with the mean of a person's portraits, which everything
-resembles more than it resembles a single photo, and with the original frame: a smaller margin does than for photos."""
+CLIP_MARGIN = 0.02
+"""How far below the recogniser's threshold frames must stay: others measure a threshold of 0.341 on the same photos, with landmarks of their own.
+They are compared with the original frame and with the mean of a person's portraits, which everything resembles more than a single photo: a
+smaller margin does than for photos."""
 
 FRESH = 0.35
 """Share of what a frame shows in the steadied parsing map, mask and condition, where the face's motion is known; the rest comes from the frame
@@ -60,8 +61,9 @@ TURNING = 0.5
 GRAIN = 0.3
 """Share of the photo's grain in clips."""
 
-RETURNING = 0.03
-"""A face that was obscured is drawn again only when it is so much less alike: at the limit it would go to and fro."""
+RETURNING, RELIEF = 0.03, 0.3
+"""A face that was obscured is drawn again only when it is so much less alike, and while it is obscured a figure that is lower than the ones before
+counts only so much beside them: else it goes to and fro, and flickers."""
 
 FLAGRANT = 0.02
 """By so much a single frame may resemble the person beyond the limit."""
@@ -220,6 +222,7 @@ class ClipAnonymizer:
             region[...] = before
             return self._obscure(pixels, tracked, "hardly changed")
         if state.chosen.is_clear and not state.failing:
+            state.softer = 0
             return FaceReport(box, "generated", "", None if state.similarity is None else round(state.similarity, 4), 1)
         reason = "audit: still alike" if state.failing else "audit: not a face"
         for blur in OUT_OF_FOCUS[state.softer :]:
@@ -227,7 +230,8 @@ class ClipAnonymizer:
             similarity = self._similarity(original, pixels, tracked, state.placement)
             if similarity is not None and self._audit.passes(similarity + RETURNING):
                 return FaceReport(box, "obscured", reason, round(similarity, 4), 1)
-            state.softer = min(state.softer + 1, len(OUT_OF_FOCUS) - 1)
+            # What did not do is not tried again until the face passes, who is only unclear excepted: to and fro would flicker.
+            state.softer = min(state.softer + 1, len(OUT_OF_FOCUS) - (not state.failing))
         region[...] = before
         return self._obscure(pixels, tracked, reason)
 
@@ -244,9 +248,13 @@ class ClipAnonymizer:
     def _judge(self, state: _TrackState, now: float | None) -> None:
         """Fails a track that resembles the person in more than a single frame, or in one without any doubt: a recogniser's figures jump."""
         state.suspect = not self._audit.passes(now)
-        state.similarity = now if now is None or state.similarity is None else state.similarity + AUDIT_SHARE * (now - state.similarity)
-        stricter = RETURNING if state.failing else 0.0
         flagrant = now is None or not self._audit.passes(now - FLAGRANT)
+        if now is None or state.similarity is None or (flagrant and now > state.similarity):
+            state.similarity = now
+        else:
+            share = RELIEF if state.failing and now < state.similarity else AUDIT_SHARE
+            state.similarity += share * (now - state.similarity)
+        stricter = RETURNING if state.failing else 0.0
         state.failing = flagrant or state.similarity is None or not self._audit.passes(state.similarity + stricter)
 
     def _drawn(self, crop: Crop, state: _TrackState, is_found: bool) -> tuple[Floats | None, Floats | None]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from masquerade.faces.alignment import region_of, scale_of, within
 from masquerade.types import Floats, Pixels
 
-SHARPENING, LARGEST_STEP = 1.2, 12.0
+SHARPENING, LARGEST_STEP = 0.6, 8.0
 """Strength of the unsharp mask for faces that are enlarged at least threefold, and the most grey levels that it adds: no halos at edges."""
 
 STRIPES, STRIPE_PX, LARGEST_GRAIN = 12, 24, 6.0
