@@ -78,7 +78,9 @@ class FaceDrawer(Protocol):
 
     def conditions(self, faces: Pixels) -> Floats: ...
 
-    def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False) -> Reading | None: ...
+    def reading(
+        self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False, chosen: bool = False
+    ) -> Reading | None: ...
 
     def draw(
         self,

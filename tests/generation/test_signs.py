@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from masquerade.generation.signs import SHAVEN, UNPAINTED, beard_of, paint_of, unsuited
 from masquerade.regions import EYES, HAIR, LOWER_LIP, NOSE, SKIN, UPPER_LIP
-from masquerade.types import Pixels
+from masquerade.types import Floats
 
 
-def drawn(beard: float, paint: float) -> tuple[Pixels, NDArray[np.uint8]]:
+def drawn(beard: float, paint: float) -> tuple[Floats, NDArray[np.uint8]]:
     """A face whose skin around the mouth is so much darker, and whose lips are so much redder, than its cheeks."""
     parsing = np.full((128, 128), HAIR, np.uint8)
     parsing[30:115, 30:98] = SKIN
@@ -23,20 +22,20 @@ def drawn(beard: float, paint: float) -> tuple[Pixels, NDArray[np.uint8]]:
     lab[parsing != HAIR] = 65, 12, 16
     lab[79:115][parsing[79:115] == SKIN] -= np.float32([beard, 0, 0])
     lab[86:95, 50:78] += np.float32([0, paint, 0])
-    return np.clip(np.rint(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255), 0, 255).astype(np.uint8), parsing
+    return lab, parsing
 
 
 @pytest.mark.parametrize(("beard", "paint"), [(0.0, 3.0), (15.0, 3.0), (0.0, 20.0)])
 def test_beard_and_paint_are_told(beard: float, paint: float) -> None:
-    picture, parsing = drawn(beard, paint)
-    assert beard_of(picture, parsing) == pytest.approx(beard, abs=1.5)
-    assert paint_of(picture, parsing) == pytest.approx(paint, abs=1.5)
+    lab, parsing = drawn(beard, paint)
+    assert beard_of(lab, parsing) == pytest.approx(beard, abs=1.5)
+    assert paint_of(lab, parsing) == pytest.approx(paint, abs=1.5)
 
 
 def test_nothing_is_told_where_nothing_is_seen() -> None:
-    picture, parsing = drawn(0, 0)
+    lab, parsing = drawn(0, 0)
     hidden = np.where(parsing == HAIR, parsing, np.uint8(SKIN))
-    assert beard_of(picture, hidden) is None and paint_of(picture, hidden) is None
+    assert beard_of(lab, hidden) is None and paint_of(lab, hidden) is None
 
 
 def test_signs_count_as_far_as_the_sex_is_in_doubt() -> None:

@@ -5,12 +5,11 @@ How much darker than the skin brows are follows from the hair, as it does in peo
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.regions import BROWS, HAIR, NOSE, SKIN
-from masquerade.types import Floats, Pixels
+from masquerade.types import Floats
 
 FEWEST_HAIR, FEWEST_BROWS = 150, 30
 """Of so few pixels in a crop of 128 x 128 no colour is told."""
@@ -23,28 +22,27 @@ SLACK = 4.0
 """So much is as it happens to be."""
 
 
-def against_skin(picture: Pixels, parsing: NDArray[np.uint8], label: int, fewest: int) -> float | None:
+def against_skin(lab: Floats, parsing: NDArray[np.uint8], label: int, fewest: int) -> float | None:
     """How much lighter than the skin a class is, in L* of CIELAB, by medians; None where too little is seen of either.
 
     Args:
-        picture: S x S x 3 RGB uint8.
+        lab: S x S x 3, CIELAB of a picture.
         parsing: its merged classes, S x S.
     """
     there, skin = parsing == label, np.isin(parsing, (SKIN, NOSE))
     if there.sum() < fewest or skin.sum() < fewest:
         return None
-    lightness = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
-    return float(np.median(lightness[there]) - np.median(lightness[skin]))
+    return float(np.median(lab[there, 0]) - np.median(lab[skin, 0]))
 
 
-def hair_of(crop: Pixels, parsing: NDArray[np.uint8]) -> float | None:
+def hair_of(lab: Floats, parsing: NDArray[np.uint8]) -> float | None:
     """How much lighter than the skin the hair is; see `against_skin`."""
-    return against_skin(crop, parsing, HAIR, FEWEST_HAIR)
+    return against_skin(lab, parsing, HAIR, FEWEST_HAIR)
 
 
-def brows_of(crop: Pixels, parsing: NDArray[np.uint8]) -> float | None:
+def brows_of(lab: Floats, parsing: NDArray[np.uint8]) -> float | None:
     """How much lighter than the skin the brows are; see `against_skin`."""
-    return against_skin(crop, parsing, BROWS, FEWEST_BROWS)
+    return against_skin(lab, parsing, BROWS, FEWEST_BROWS)
 
 
 def misfit(brows: Floats, hair: float | None) -> Floats:

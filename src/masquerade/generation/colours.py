@@ -101,6 +101,6 @@ def gray(faces: Floats) -> Floats:
     return np.repeat(luma[..., None], 3, -1)
 
 
-def lab_of(rgb: Floats) -> Floats:
+def lab_of(rgb: Floats | Pixels) -> Floats:
     """CIELAB of RGB in 0 to 255, float32."""
     return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)

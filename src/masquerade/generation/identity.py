@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.generation.brows import hair_of
+from masquerade.generation.colours import lab_of
 from masquerade.generation.tensors import planes_of
 from masquerade.regions import CLOTH, EARS, EYES, HAIR, HAT, INNER, MOUTH, NECK, OUTER
 from masquerade.types import Floats, Identity, Pixels
@@ -139,7 +140,7 @@ class IdentityBank:
         features = np.append(np.clip(features, -4, 4), 1)
         female, age = float(features @ self._around["sex_weight"]), float(features @ self._around["age_weight"])
         probability = 1 / (1 + float(np.exp(-female)))
-        return Surroundings(skin, probability, float(np.clip(age, 1, 90)), whites_of(crop, parsing), hair_of(crop, parsing))
+        return Surroundings(skin, probability, float(np.clip(age, 1, 90)), whites_of(crop, parsing), hair_of(lab_of(crop), parsing))
 
     def draw(self, around: Surroundings, rng: np.random.Generator) -> Identity:
         """One identity that fits the surroundings.

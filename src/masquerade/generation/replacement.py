@@ -133,13 +133,14 @@ class Replacement:
         """Pose and expression of faces in canonical crops: K x 128 x 128 x 3 uint8 to K x 10."""
         return np.stack([condition_of(points) for points in self._landmarks.batch(faces)])
 
-    def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False) -> Reading | None:
+    def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False, chosen: bool = False) -> Reading | None:
         """A reading from what `measure` gave; None where the parser sees no face.
 
         Args:
             sure: that there is a face, though the parser does not see it, out of focus or in the dark: then one of average outline is assumed.
             dark: that the crop was taken in the dark, where what the parser does not see is not hidden: one of average outline is assumed
                 also where little is seen.
+            chosen: that it is known who will be drawn: of the surroundings only the skin is looked at then.
         """
         outline = average_outline(len(crop.pixels))
         parsing = without_specks(own_face(shares.argmax(0).astype(np.uint8)))
@@ -149,7 +150,8 @@ class Replacement:
         if not is_seen or (dark and _visible(parsing, outline & crop.inside) < LEAST_VISIBLE):
             parsing = np.where(outline, np.uint8(SKIN), parsing)
         glasses = float((parsing == GLASSES).mean() > GLASSES_SHARE)
-        around = self.bank.look_around(crop.pixels, parsing, _skin(crop, parsing))
+        skin = _skin(crop, parsing)
+        around = Surroundings(skin, None) if chosen else self.bank.look_around(crop.pixels, parsing, skin)
         visible = _visible(parsing, outline & crop.inside)
         return Reading(parsing, replaced_mask(parsing), np.append(condition, glasses).astype(np.float32), around, visible)
 
@@ -208,10 +210,8 @@ class Replacement:
     def read_back(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[ReadBack]:
         """What is seen in new faces, K x 128 x 128 x 3 uint8 in their crop, of what was drawn."""
         maps = self._maps(reading, identities)
-        return [
-            ReadBack(clarity(self._segmentation.shares(f), drawn), brows_of(f, drawn), beard_of(f, drawn), paint_of(f, drawn))
-            for f, drawn in zip(faces, maps, strict=True)
-        ]
+        seen = [(self._segmentation.shares(f), lab_of(f), drawn) for f, drawn in zip(faces, maps, strict=True)]
+        return [ReadBack(clarity(shares, drawn), brows_of(lab, drawn), beard_of(lab, drawn), paint_of(lab, drawn)) for shares, lab, drawn in seen]
 
     def detailed(self, photo: Pixels, matrix: NDArray[np.float64], reading: Reading, face: Floats) -> Detailed:
         """A drawn face as it is to be laid into a photo, through the matrix that leads to its crop: finer, where the photo is."""

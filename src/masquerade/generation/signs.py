@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masquerade.regions import EYES, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
-from masquerade.types import Floats, Pixels
+from masquerade.types import Floats
 
 REACH = 0.08
 """A beard is looked for so near to the lips, in shares of the crop's side."""
@@ -27,11 +27,11 @@ SURE = 0.4
 """From this probability of the other sex on a sign counts fully."""
 
 
-def beard_of(picture: Pixels, parsing: NDArray[np.uint8]) -> float | None:
+def beard_of(lab: Floats, parsing: NDArray[np.uint8]) -> float | None:
     """How much darker than the cheeks the skin around the mouth is, in L* of CIELAB, by medians; None where too little is seen of either.
 
     Args:
-        picture: S x S x 3 RGB uint8.
+        lab: S x S x 3, CIELAB of a picture.
         parsing: its merged classes, S x S.
     """
     lips, skin = np.isin(parsing, (UPPER_LIP, LOWER_LIP, MOUTH)), parsing == SKIN
@@ -39,12 +39,12 @@ def beard_of(picture: Pixels, parsing: NDArray[np.uint8]) -> float | None:
     near = cv2.dilate(lips.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))) > 0
     # A lip's own edge is no beard.
     close = cv2.dilate(lips.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return _difference(picture, _cheeks(parsing), skin & near & ~close, 0)
+    return _difference(lab, _cheeks(parsing), skin & near & ~close, 0)
 
 
-def paint_of(picture: Pixels, parsing: NDArray[np.uint8]) -> float | None:
+def paint_of(lab: Floats, parsing: NDArray[np.uint8]) -> float | None:
     """How much redder than the cheeks lips are, in a* of CIELAB, by medians; None where too little is seen of either; see `beard_of`."""
-    found = _difference(picture, _cheeks(parsing), np.isin(parsing, (UPPER_LIP, LOWER_LIP)), 1)
+    found = _difference(lab, _cheeks(parsing), np.isin(parsing, (UPPER_LIP, LOWER_LIP)), 1)
     return None if found is None else -found
 
 
@@ -56,11 +56,10 @@ def _cheeks(parsing: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray((parsing == SKIN) & above)
 
 
-def _difference(picture: Pixels, one: NDArray[np.bool_], other: NDArray[np.bool_], channel: int) -> float | None:
+def _difference(lab: Floats, one: NDArray[np.bool_], other: NDArray[np.bool_], channel: int) -> float | None:
     if one.sum() < FEWEST or other.sum() < FEWEST:
         return None
-    values = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., channel]
-    return float(np.median(values[one]) - np.median(values[other]))
+    return float(np.median(lab[one, channel]) - np.median(lab[other, channel]))
 
 
 def unsuited(beard: Floats, paint: Floats, female: float | None) -> Floats:
