@@ -19,7 +19,7 @@ from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Foresee, Search
 from masquerade.generation.sharpness import blurred, needed_blur
 from masquerade.limits import LEAST_VISIBLE
-from masquerade.masks import laid_over, pasted_mask
+from masquerade.masks import PASTED_FROM_IN_CLIPS, laid_over, pasted_mask
 from masquerade.parts import Parts
 from masquerade.types import Crop, Floats, Identity
 
@@ -258,7 +258,7 @@ class Chooser:
     def _similarity(self, look: _Look, drawn: Floats, person: Floats | None, closely: bool) -> float:
         """How much a new face resembles its person in a look; what cannot be measured counts as the person."""
         pixels = look.portrait.pixels.copy()
-        lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask), look.crop.matrix, np.random.default_rng(0))
+        lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask, PASTED_FROM_IN_CLIPS), look.crop.matrix, np.random.default_rng(0))
         similarity = resemblance(self._audit, person, look.known, self._audit.describe(pixels, look.portrait.face, again=False, in_place=closely))
         return 1.0 if similarity is None else similarity
 

@@ -20,7 +20,7 @@ from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.replacement import Reading
 from masquerade.generation.sharpness import blurred, needed_blur
 from masquerade.limits import LEAST_INSIDE, SMALLEST_PX
-from masquerade.masks import pasted_mask, share_inside
+from masquerade.masks import PASTED_FROM_IN_CLIPS, pasted_mask, share_inside
 from masquerade.parts import Parts
 from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around, blended
 from masquerade.track_obscuring import TrackObscurer
@@ -208,7 +208,14 @@ class ClipAnonymizer:
         def show(blur: float) -> None:
             region[...] = before
             grain = np.random.default_rng([state.chosen.identity.seed, state.frames])
-            lay(pixels, darkened(blurred(drawn, blur), state.gain, LIFTS[state.lifted]), pasted_mask(mask), crop.matrix, grain, GRAIN)
+            lay(
+                pixels,
+                darkened(blurred(drawn, blur), state.gain, LIFTS[state.lifted]),
+                pasted_mask(mask, PASTED_FROM_IN_CLIPS),
+                crop.matrix,
+                grain,
+                GRAIN,
+            )
 
         show(state.blur)
         while (is_left := _change(original, pixels, tracked.face) < LEAST_CHANGE) and state.gain > 1 and state.lifted + 1 < len(LIFTS):
