@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from masquerade.errors import MasqueradeError
-from masquerade.networks.superresolution import SuperResolutionNet
+from masquerade.networks.superresolution import SuperResolutionNet, enlarged
 from masquerade.training import superresolution
 from masquerade.training.export import export
 from masquerade.training.loop import CHECKPOINT, Budget
@@ -46,8 +46,8 @@ def test_made_small_again_the_answer_is_what_came_in() -> None:
     network = SuperResolutionNet()
     torch.nn.init.normal_(network.exit.weight, std=0.05)
     torch.nn.init.constant_(network.exit.bias, 0.5)
-    picture = superresolution.enlarged(torch.rand(1, 3, 16, 16) * 2 - 1)
+    picture = enlarged(torch.rand(1, 3, 16, 16) * 2 - 1)
     with torch.no_grad():
         large = network(picture, torch.ones(1, 1, 64, 64), torch.rand(1, 3, 256, 256))
-    assert (large - superresolution.enlarged(picture)).abs().mean() > 0.05
+    assert (large - enlarged(picture)).abs().mean() > 0.05
     assert (F.avg_pool2d(large, 4) - picture).abs().mean() < 0.03

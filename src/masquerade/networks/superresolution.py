@@ -55,10 +55,11 @@ class SuperResolutionNet(nn.Module):
         quarter = self.deep(F.leaky_relu(self.down2(half), 0.2))
         half = self.up2(half + F.interpolate(self.below2(quarter), scale_factor=2.0, mode="nearest"))
         whole = self.up1(whole + F.interpolate(self.below1(half), scale_factor=2.0, mode="nearest"))
-        detailed = _enlarged(picture) + self.shuffle(self.exit(whole))
-        large: torch.Tensor = detailed + _enlarged(picture - F.avg_pool2d(detailed, FACTOR))
+        detailed = enlarged(picture) + self.shuffle(self.exit(whole))
+        large: torch.Tensor = detailed + enlarged(picture - F.avg_pool2d(detailed, FACTOR))
         return large
 
 
-def _enlarged(picture: torch.Tensor) -> torch.Tensor:
+def enlarged(picture: torch.Tensor) -> torch.Tensor:
+    """N x C x S x S to N x C x 4S x 4S, between the pixels on straight lines."""
     return F.interpolate(picture, scale_factor=float(FACTOR), mode="bilinear", align_corners=False)

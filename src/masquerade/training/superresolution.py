@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from masquerade.errors import MasqueradeError
 from masquerade.networks.discriminators import Discriminator
 from masquerade.networks.harmonization import HarmonizationNet
-from masquerade.networks.superresolution import FACTOR, SuperResolutionNet
+from masquerade.networks.superresolution import FACTOR, SuperResolutionNet, enlarged
 from masquerade.regions import INNER
 from masquerade.training.adversarial import AdversarialPreset, teach
 from masquerade.training.data import open_prepared
@@ -166,11 +166,6 @@ def train(
         return {"l1": l1, "same": same, "feature": feature, "adversarial": adversarial, "critic": loss_critic}
 
     run.train(one_step, look=lambda: _look(average.network, drawn, watched, out / "grid.png"))
-
-
-def enlarged(planes: torch.Tensor) -> torch.Tensor:
-    """N x C x S x S to N x C x 4S x 4S, between the pixels on straight lines."""
-    return F.interpolate(planes, scale_factor=float(FACTOR), mode="bilinear", align_corners=False)
 
 
 def _as_other_cameras_see(large: torch.Tensor, preset: Preset) -> torch.Tensor:
