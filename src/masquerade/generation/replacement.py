@@ -20,6 +20,7 @@ from masquerade.generation.clarity import clarity
 from masquerade.generation.colours import gray, is_gray, lab_of, toned
 from masquerade.generation.harmonization import Harmonization, TemporalHarmonization
 from masquerade.generation.identity import IdentityBank, Surroundings
+from masquerade.generation.light import Light, light_of, lit
 from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
 from masquerade.generation.signs import beard_of, paint_of
@@ -57,6 +58,7 @@ class Reading:
         mask: what will be replaced, 128 x 128 float32.
         condition: 11 float32, pose and expression, and whether glasses are worn.
         around: what the choice of an identity may depend on.
+        light: how it falls on the face, None where that cannot be told.
         visible: how much of the average face's outline, as far as it lies inside the picture, is face here, 0 to 1.
     """
 
@@ -65,6 +67,7 @@ class Reading:
     condition: Floats
     around: Surroundings
     visible: float = 1.0
+    light: Light | None = None
 
     @property
     def glasses(self) -> bool:
@@ -153,7 +156,8 @@ class Replacement:
         skin = _skin(crop, parsing)
         around = Surroundings(skin, None) if chosen else self.bank.look_around(crop.pixels, parsing, skin)
         visible = _visible(parsing, outline & crop.inside)
-        return Reading(parsing, replaced_mask(parsing), np.append(condition, glasses).astype(np.float32), around, visible)
+        light = light_of(crop.pixels, parsing, crop.inside)
+        return Reading(parsing, replaced_mask(parsing), np.append(condition, glasses).astype(np.float32), around, visible, light)
 
     @cached_property
     def _temporal(self) -> TemporalHarmonization | None:
@@ -199,6 +203,8 @@ class Replacement:
             faces = self._harmonization(crop.pixels, rough, reading.mask, maps)
         if skin is not None:
             faces = np.stack([toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
+        if reading.light is not None:
+            faces = np.stack([lit(f, m, reading.light) for f, m in zip(faces, maps, strict=True)])
         return gray(faces) if is_gray(crop.pixels[reading.mask == 0]) else faces
 
     def _maps(self, reading: Reading, identities: Sequence[Identity]) -> NDArray[np.uint8]:
