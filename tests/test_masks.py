@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masquerade.masks import own_face, pasted_mask, replaced_mask, share_inside, snapped, without_specks
-from masquerade.regions import BACKGROUND, CLOTH, EARS, HAIR, SKIN
+from masquerade.masks import behind_glasses, own_face, pasted_mask, replaced_mask, share_inside, snapped, without_specks
+from masquerade.regions import BACKGROUND, CLOTH, EARS, EYES, GLASSES, HAIR, SKIN
 
 
 def test_the_mask_reaches_a_little_over_the_face_and_no_further() -> None:
@@ -58,6 +58,17 @@ def test_what_is_beside_an_ear_is_no_speck() -> None:
     parsing[60:80, 80:84] = BACKGROUND
     parsing[60:80, 84:90] = EARS
     assert np.array_equal(without_specks(parsing), parsing)
+
+
+def test_faces_with_glasses_have_the_eyes_they_have_without() -> None:
+    bare = np.full((1, 8, 8), SKIN, np.uint8)
+    bare[0, 3, 1:7] = EYES
+    worn = np.full((1, 8, 8), SKIN, np.uint8)
+    worn[0, 2:5, :6] = GLASSES
+    worn[0, 2, 2] = EYES
+    eyes = behind_glasses(worn, bare)
+    assert (eyes[0, 3, 1:6] == EYES).all() and (eyes == EYES).sum() == 5
+    assert (eyes == GLASSES).sum() == 13 and eyes[0, 3, 6] == SKIN
 
 
 def test_ears_behind_hair_belong_to_the_face() -> None:

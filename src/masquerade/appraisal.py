@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from masquerade.faces.second_opinion import LIMIT, WEIGHT
 from masquerade.generation.brows import misfit
+from masquerade.generation.eyes import dullness
 from masquerade.generation.foresight import Foresight
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import ReadBack, Reading
 from masquerade.generation.search import Foresee
 from masquerade.generation.signs import unsuited
+from masquerade.generation.teeth import toothless
 from masquerade.masks import laid_over
 from masquerade.parts import Parts
 from masquerade.regions import BROWS, EYES, GLASSES, HAIR, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
@@ -52,9 +54,10 @@ FAINT_FROM, FAINTNESS, FAINTEST = 0.055, 30.0, 0.045
 """How steep eyes and brows are at least, as a share of the face's brightness a pixel; how much every bit below counts; and below which a face counts
 as none. Of 81 new faces of portraits the median is 0.078, a twentieth lies below the first; the one below the last had fog for eyes."""
 
-UNSUITED_BROWS, UNSUITED_SIGNS = 0.02, 0.02
-"""How much every L* counts by which brows do not go with the hair; and how much a beard or paint where the sex is in doubt, see
-`masquerade.generation.signs`."""
+UNSUITED_BROWS, UNSUITED_SIGNS, DULL_EYES, TOOTHLESS = 0.02, 0.02, 0.012, 0.03
+"""How much every L* counts by which brows do not go with the hair; how much a beard or paint where the sex is in doubt, see
+`masquerade.generation.signs`; how much every L* that the eyes' whites lack; and how much every unit that an
+open mouth lacks of teeth, see `masquerade.generation.teeth`."""
 
 FEATURES, FEATURES_REACH, EDGE_REACH = (BROWS, EYES, GLASSES, NOSE, MOUTH, UPPER_LIP, LOWER_LIP), 0.04, 0.02
 """Where skin is not looked at: so near to one of the person's features that a stranger's may lie there, and at the face's edge, in shares of
@@ -75,8 +78,12 @@ class Appraisal:
         distinctness: how steep eyes and brows are, as a share of the face's brightness a pixel; None where none are seen.
         brows: how much lighter than the skin they are, in L* of CIELAB; None where none are seen.
         beard, paint: as `masquerade.generation.signs` tells; None where they are not seen.
+        whites: how much lighter than the skin the lightest of the eyes are, in L* of CIELAB; None where too little is seen.
+        teeth: how far what is light in an open mouth is from teeth; None where it is shut.
         brows_misfit: how far brows are from what goes with the hair; see `masquerade.generation.brows`.
         signs_misfit: how far beard and paint go beyond what suits surroundings of doubtful sex.
+        dullness: how far the eyes' whites are from being seen; see `masquerade.generation.eyes`.
+        toothless: how far an open mouth is from showing teeth.
     """
 
     resemblance: float
@@ -89,8 +96,12 @@ class Appraisal:
     brows: float | None = None
     beard: float | None = None
     paint: float | None = None
+    whites: float | None = None
+    teeth: float | None = None
     brows_misfit: float = 0.0
     signs_misfit: float = 0.0
+    dullness: float = 0.0
+    toothless: float = 0.0
 
     @property
     def passes(self) -> bool:
@@ -109,7 +120,8 @@ class Appraisal:
         ugliness = ROUGHNESS * max(self.roughness - ROUGH_FROM, 0.0) + CLARITY * (1 - self.clarity)
         faintness = 0.0 if self.distinctness is None else FAINTNESS * max(FAINT_FROM - self.distinctness, 0.0)
         eyes = faintness + LOPSIDEDNESS * max(self.lopsidedness - LOPSIDED_FROM, 0.0)
-        return self.likeness + ugliness + eyes + UNSUITED_BROWS * self.brows_misfit + UNSUITED_SIGNS * self.signs_misfit
+        details = DULL_EYES * self.dullness + TOOTHLESS * self.toothless
+        return self.likeness + ugliness + eyes + details + UNSUITED_BROWS * self.brows_misfit + UNSUITED_SIGNS * self.signs_misfit
 
 
 def appraise(
@@ -134,9 +146,9 @@ def appraise(
     roughness, lopsidedness = [_roughness(face, skin) for face in laid], _lopsidedness(laid, reading.parsing, skin)
     back = parts.replacement.read_back(laid, asked or reading, identities) if identities else [ReadBack(1.0)] * len(laid)
     # What is not seen suits.
-    brows, beard, paint = (np.array([getattr(b, name) or 0.0 for b in back], np.float32) for name in ("brows", "beard", "paint"))
+    brows, beard, paint, whites = (np.array([getattr(b, name) or 0.0 for b in back], np.float32) for name in ("brows", "beard", "paint", "whites"))
     brows_misfits = np.where([b.brows is None for b in back], 0, misfit(brows, reading.around.hair))
-    signs_misfits = unsuited(beard, paint, reading.around.female)
+    signs_misfits, dull = unsuited(beard, paint, reading.around.female), dullness(whites)
     distinctness = _distinctness(faces, reading)
     return [
         Appraisal(
@@ -150,8 +162,12 @@ def appraise(
             brows=back[k].brows,
             beard=back[k].beard,
             paint=back[k].paint,
+            whites=back[k].whites,
+            teeth=back[k].teeth,
             brows_misfit=float(brows_misfits[k]),
             signs_misfit=float(signs_misfits[k]),
+            dullness=float(dull[k]),
+            toothless=0.0 if (teeth := back[k].teeth) is None else float(toothless(np.array(teeth, np.float32))),
         )
         for k in range(len(faces))
     ]
@@ -188,7 +204,8 @@ def foresee_with(
         beside = commonness * f.commonness + AGREEMENT * f.disagreement + ROUGHNESS * f.roughness - CLARITY * f.clarity
         eyes = brows * misfit(f.brows, around.hair) - distinctness * f.distinctness
         signs = UNSUITED_SIGNS * unsuited(f.beard, f.paint, around.female)
-        return np.asarray(likeness * f.likeness + beside + contrast * f.contrast + eyes + signs, np.float32)
+        details = DULL_EYES * dullness(f.whites) + TOOTHLESS * toothless(f.teeth)
+        return np.asarray(likeness * f.likeness + beside + contrast * f.contrast + eyes + signs + details, np.float32)
 
     return burden
 

@@ -69,6 +69,21 @@ def without_specks(parsing: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(specks, np.uint8(SKIN), parsing)
 
 
+def behind_glasses(worn: NDArray[np.uint8], bare: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Gives faces with glasses the eyes that they have without: hand-labelled maps show glasses where eyes are, and drawn ones, and faces that were
+    drawn from these, had one eye or none.
+
+    Args:
+        worn: K x S x S, maps of new faces with glasses.
+        bare: K x S x S, the same faces without.
+
+    Returns:
+        `worn` with the eyes of `bare`, as far as they lie behind the glasses, and no others.
+    """
+    worn = np.where(worn == EYES, np.uint8(GLASSES), worn)
+    return np.where((worn == GLASSES) & (bare == EYES), np.uint8(EYES), worn)
+
+
 def average_outline(side: int) -> NDArray[np.bool_]:
     """Where the average face lies in a canonical crop, S x S."""
     y, x = (np.mgrid[:side, :side] + 0.5) / side

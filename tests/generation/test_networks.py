@@ -13,9 +13,10 @@ from masquerade.faces.alignment import canonical_matrix, take_crop
 from masquerade.faces.placing import UPRIGHT, placed
 from masquerade.faces.yunet import YuNet
 from masquerade.generation.identity import IdentityBank, Surroundings, keyed_seed
+from masquerade.generation.light import Light, light_of
 from masquerade.generation.replacement import SIZE, Reading, Replacement
 from masquerade.generation.segmentation import Segmentation
-from masquerade.regions import BACKGROUND, CODED, EYES, HAIR, INNER, LOWER_LIP, MERGED, NOSE, SKIN, UPPER_LIP
+from masquerade.regions import BACKGROUND, CODED, EYES, GLASSES, HAIR, INNER, LOWER_LIP, MERGED, NOSE, SKIN, UPPER_LIP
 from masquerade.types import Crop
 
 
@@ -109,6 +110,25 @@ def test_a_new_shape_does_not_depend_on_the_inner_lines_of_the_old_one(replaceme
     latent = replacement.bank.draw(reading.around, np.random.default_rng(0)).shape[None]
     plain = np.where(np.isin(reading.parsing, INNER), np.uint8(SKIN), reading.parsing)
     assert np.array_equal(replacement._shape(reading.parsing, latent, reading.condition), replacement._shape(plain, latent, reading.condition))
+
+
+@pytest.mark.parametrize("across", [-0.8, 0.8])
+def test_a_new_face_is_lit_as_the_reading_says(replacement: Replacement, crop: Crop, reading: Reading, across: float) -> None:
+    identity = replacement.bank.draw(reading.around, np.random.default_rng(0))
+    lit = dataclasses.replace(reading, light=Light(across, 0.0, 0.1))
+    face = replacement.draw(crop, lit, [identity])[0]
+    light = light_of(face, reading.parsing)
+    assert light is not None
+    assert light.across == pytest.approx(across, abs=0.25)
+
+
+def test_who_wears_glasses_has_two_eyes_behind_them(replacement: Replacement, crop: Crop, reading: Reading) -> None:
+    worn = dataclasses.replace(reading, condition=np.append(reading.condition[:-1], np.float32(1)))
+    identities = [replacement.bank.draw(reading.around, np.random.default_rng(seed)) for seed in range(4)]
+    for face, identity in zip(replacement.draw(crop, worn, identities), identities, strict=True):
+        shares = replacement.measure(dataclasses.replace(crop, pixels=face.clip(0, 255).astype(np.uint8))).shares
+        seen = shares[EYES] + shares[GLASSES]
+        assert seen[:, :64].sum() > 40 and seen[:, 64:].sum() > 40, identity.seed
 
 
 def test_identities_differ_and_repeat_by_seed(replacement: Replacement, crop: Crop, reading: Reading) -> None:

@@ -37,8 +37,8 @@ def test_what_is_written_maps_codes_to_vectors_and_quality(heads: Path) -> None:
             "mean": (352,),
             "common": (128,),
             "vector": (352, 128),
-            "quality": (352, 8),
-            "quality_mean": (3,),
+            "quality": (352, 10),
+            "quality_mean": (5,),
         }
         assert np.isfinite(arrays["vector"]).all()
         assert np.abs(arrays["quality"]).max() > 0

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from masquerade.generation.teeth import whitened
 from masquerade.masks import REPLACED
 from masquerade.regions import EARS, EYES, MOUTH, NOSE, SKIN
 from masquerade.types import Floats, Pixels
@@ -19,16 +20,6 @@ median), 0.70 (their whites) and 0.67 (teeth) in L* of CIELAB. Where they kept t
 
 FEWEST_SKIN, FEWEST_EARS = 50, 20
 """With fewer pixels of skin nothing is toned; with fewer of ears these are toned as the face is."""
-
-FEWEST_TEETH, DARK_TEETH = 30, 0.8
-"""An open mouth has more pixels than this; where its lightest third is darker than so much of the skin's lightness, no teeth are seen."""
-
-WHITENED, WHITE, BRIGHTENED, LARGEST_BRIGHTENING = 0.6, 96.0, 0.35, 10.0
-"""Share of their colour that teeth lose; how light they could be, the share of what they lack that they gain, and the most of it (CIELAB)."""
-
-GAP_PX, FILLED = 7, 0.6
-"""Dark gaps between teeth that are narrower, in pixels of a crop of 128, lose so much of their darkness: networks that draw single teeth draw holes
-between them."""
 
 GRAY_SPREAD = 3.0
 """Mean difference of a pixel's largest and smallest colour, in grey levels, below which a photo is black and white."""
@@ -56,7 +47,7 @@ def toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats, finished: bool
         # Ears have a code of their own, and often another colour.
         change[ears] = _missing(lab[ears], skin)
     if finished:
-        lab = _whitened(lab, parsing == MOUTH, float(skin[0]))
+        lab = whitened(lab, parsing)
     lab += cv2.GaussianBlur(change, (0, 0), 1.0)
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)
 
@@ -65,29 +56,6 @@ def _missing(lab: Floats, skin: Floats) -> Floats:
     """By how much pixels of skin, N x 3 CIELAB, are to be moved so that they look like the skin that was there."""
     away = (skin - np.median(lab, 0)) * TONED
     return np.clip(away, -LARGEST_TONING, LARGEST_TONING).astype(np.float32)
-
-
-def _whitened(lab: Floats, mouth: NDArray[np.bool_], skin: float) -> Floats:
-    """Makes teeth lighter and less coloured: the networks, which see few pixels of them, mix them with lips and skin.
-
-    Args:
-        lab: S x S x 3 CIELAB of a face.
-        mouth: S x S, the inside of the mouth.
-        skin: lightness of the skin that was there.
-    """
-    if mouth.sum() < FEWEST_TEETH:
-        return lab
-    dark, light = np.quantile(lab[mouth][:, 0], [0.3, 0.7])
-    if light < DARK_TEETH * skin:
-        return lab
-    inside = np.where(mouth, lab[..., 0], np.float32(0))
-    # Gaps stand upright: closed sidewise, the dark between the rows of teeth stays.
-    closed = cv2.morphologyEx(inside, cv2.MORPH_CLOSE, np.ones((1, GAP_PX), np.uint8))
-    lightness = np.where(mouth, inside + FILLED * (closed - inside), lab[..., 0])
-    teeth = mouth * np.clip((lightness - dark) / max(light - dark, 4.0), 0, 1)
-    share = cv2.GaussianBlur(teeth.astype(np.float32), (0, 0), 0.7)
-    brighter = np.clip(BRIGHTENED * (WHITE - lightness), 0, LARGEST_BRIGHTENING)
-    return np.dstack([lightness + share * brighter, lab[..., 1:] * (1 - WHITENED * share[..., None])]).astype(np.float32)
 
 
 def is_gray(pixels: Pixels) -> bool:

@@ -26,7 +26,9 @@ class Foreseen:
         contrast: of the new face, as a share of the person's.
         distinctness: as `masquerade.appraisal.Appraisal` will find it.
         brows: how much lighter than the skin they are, in L* of CIELAB.
-        beard, paint: as `masquerade.generation.signs` tells. These three are not told from the mean.
+        beard, paint: as `masquerade.generation.signs` tells.
+        whites: how much lighter than the skin the lightest of the eyes are.
+        teeth: how far what is light in an open mouth is from teeth. These last five are not told from the mean.
     """
 
     likeness: Floats
@@ -39,6 +41,8 @@ class Foreseen:
     brows: Floats
     beard: Floats
     paint: Floats
+    whites: Floats
+    teeth: Floats
 
 
 class Foresight:

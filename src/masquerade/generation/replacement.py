@@ -18,6 +18,7 @@ from masquerade.generation.anonymization import Anonymization
 from masquerade.generation.brows import brows_of
 from masquerade.generation.clarity import clarity
 from masquerade.generation.colours import gray, is_gray, lab_of, toned
+from masquerade.generation.eyes import whites_against_skin
 from masquerade.generation.harmonization import Harmonization, TemporalHarmonization
 from masquerade.generation.identity import IdentityBank, Surroundings
 from masquerade.generation.light import Light, light_of, lit
@@ -25,9 +26,10 @@ from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
 from masquerade.generation.signs import beard_of, paint_of
 from masquerade.generation.superresolution import Detailed, SuperResolution
+from masquerade.generation.teeth import teeth_of
 from masquerade.generation.tensors import from_network, to_network
 from masquerade.limits import LEAST_VISIBLE
-from masquerade.masks import average_outline, own_face, replaced_mask, without_specks
+from masquerade.masks import average_outline, behind_glasses, own_face, replaced_mask, without_specks
 from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
@@ -85,13 +87,16 @@ class Measured(NamedTuple):
 
 
 class ReadBack(NamedTuple):
-    """How clearly a new face shows what was drawn (see `masquerade.generation.clarity`), how much lighter than the skin its brows are, and its
-    beard and paint (see `masquerade.generation.signs`); None where that cannot be told."""
+    """How clearly a new face shows what was drawn (see `masquerade.generation.clarity`), how much lighter than the skin its brows are, its
+    beard and paint (see `masquerade.generation.signs`), how much lighter than the skin its
+    eyes are, and how far from teeth what is light in its mouth; None where that cannot be told."""
 
     clarity: float
     brows: float | None = None
     beard: float | None = None
     paint: float | None = None
+    whites: float | None = None
+    teeth: float | None = None
 
 
 class Replacement:
@@ -211,13 +216,20 @@ class Replacement:
         """The parsing maps of new faces, K x 128 x 128."""
         if self._source == "own":
             return np.repeat(reading.parsing[None], len(identities), 0)
-        return self._shape(reading.parsing, np.stack([i.shape for i in identities]), reading.condition)
+        latents = np.stack([i.shape for i in identities])
+        maps = self._shape(reading.parsing, latents, reading.condition)
+        if not reading.glasses:
+            return maps
+        bare = reading.condition.copy()
+        bare[-1] = 0
+        return behind_glasses(maps, self._shape(reading.parsing, latents, bare))
 
     def read_back(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[ReadBack]:
         """What is seen in new faces, K x 128 x 128 x 3 uint8 in their crop, of what was drawn."""
         maps = self._maps(reading, identities)
         seen = [(self._segmentation.shares(f), lab_of(f), drawn) for f, drawn in zip(faces, maps, strict=True)]
-        return [ReadBack(clarity(shares, drawn), brows_of(lab, drawn), beard_of(lab, drawn), paint_of(lab, drawn)) for shares, lab, drawn in seen]
+        told = (brows_of, beard_of, paint_of, whites_against_skin, teeth_of)
+        return [ReadBack(clarity(shares, drawn), *(tell(lab, drawn) for tell in told)) for shares, lab, drawn in seen]
 
     def detailed(self, photo: Pixels, matrix: NDArray[np.float64], reading: Reading, face: Floats) -> Detailed:
         """A drawn face as it is to be laid into a photo, through the matrix that leads to its crop: finer, where the photo is."""

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from masquerade.generation.identity import features_around, in_middling_light, whites_of
 from masquerade.networks.anonymization import TextureEncoder
 from masquerade.networks.shape import LATENT, ShapeVAE
-from masquerade.regions import SKIN
-from masquerade.training.data import Prepared, open_prepared
+from masquerade.regions import CODED, GLASSES, SKIN
+from masquerade.training.data import MESH, Prepared, open_prepared
+from masquerade.training.glasses import wearers_of
 from masquerade.training.loop import CHECKPOINT, to_tensor
 from masquerade.training.maps import one_hot
 from masquerade.training.ridge import ridge
@@ -42,6 +43,9 @@ LEAST_FITTED = 40
 
 LOOSE = 0.1
 """Share of each number's variance that is drawn independently of the others."""
+
+NEAREST = 10
+"""What a person lacks is taken from one of so many of nearest skin."""
 
 UTK = re.compile(r"^(\d+)_([01])_[0-4]_")
 """UTKFace's names: age, sex (1 female), origin."""
@@ -71,15 +75,38 @@ def write_bank(runs: Path, data: Path, weights: Path, seed: int = 0) -> str:
     real = np.flatnonzero(made_up)[:MADE_UP]
     sampled, sampled_sex = _sampled(everything, sex, skin[:, 0], age, rng)
     both = np.concatenate([everything[real], sampled])
+    texture = both[:, LATENT:-4].reshape(-1, *codes.shape[1:]).clip(-1, 1)
+    if (data / MESH).exists():
+        texture[:, CODED.index(GLASSES)] = glasses_for(both[:, -4:-1], data, runs, rng)
     arrays: dict[str, Any] = {
         "shape": both[:, :LATENT].astype(np.float16),
-        "texture": both[:, LATENT:-4].reshape(-1, *codes.shape[1:]).clip(-1, 1).astype(np.float16),
+        "texture": texture.astype(np.float16),
         "skin": both[:, -4:-1].astype(np.float16),
         "age": both[:, -1].clip(0, 100).astype(np.float16),
         "female": np.concatenate([sex[real], sampled_sex]).astype(np.uint8),
     }
     np.savez_compressed(weights / "identities.npz", **arrays, **around)
     return f"identities: {len(real)} made-up people and {len(sampled)} drawn from distributions; {accuracy}"
+
+
+def glasses_for(skin: NDArray[np.floating], data: Path, runs: Path, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Glasses for P people: each has the code of one of the ten wearers of nearest skin. Codes that were mixed of several people's, or read where the
+    parser saw lenses without eyes, gave pale pieces of frames and yellow lenses.
+
+    Args:
+        skin: P x 3 CIELAB.
+        data: a prepared folder with its mesh.
+        runs: folder with the checkpoint of AnonymizationNet.
+
+    Returns:
+        P x 32.
+    """
+    crops, maps = wearers_of(data)
+    sharp = np.array([_sharpness_of(crop) for crop in crops])
+    chosen = np.flatnonzero(sharp >= np.quantile(sharp, 1 - SHARPEST))
+    codes, theirs = _textures(crops[chosen], maps[chosen], runs)
+    nearest = [np.argsort(np.linalg.norm(theirs - own, axis=1), kind="stable")[:NEAREST] for own in skin]
+    return codes[[rng.choice(near) for near in nearest], CODED.index(GLASSES)]
 
 
 def _labels(prepared: Prepared, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -97,29 +124,37 @@ def _labels(prepared: Prepared, rows: NDArray[np.int64]) -> tuple[NDArray[np.int
 
 
 def _sharpness(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.array([cv2.Laplacian(cv2.cvtColor(np.asarray(prepared.crops[r]), cv2.COLOR_RGB2GRAY), cv2.CV_32F).std() for r in rows])
+    return np.array([_sharpness_of(np.asarray(prepared.crops[r])) for r in rows])
+
+
+def _sharpness_of(crop: NDArray[np.uint8]) -> float:
+    return float(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_32F).std())
 
 
 def _encode(
     prepared: Prepared, shapes: Shapes, rows: NDArray[np.int64], chosen: NDArray[np.int64], runs: Path
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Latents, codes and the skin's CIELAB, in middling light, of some faces."""
-    shape, texture = ShapeVAE().eval(), TextureEncoder().eval()
+    shape = ShapeVAE().eval()
     shape.load_state_dict(torch.load(runs / "shape" / CHECKPOINT, weights_only=True)["parts"]["average"])
-    texture.load_state_dict(torch.load(runs / "anonymization" / CHECKPOINT, weights_only=True)["parts"]["encoder_average"])
-    maps = torch.from_numpy(shapes.maps[chosen])
-    latents = latents_of(shape, maps, torch.from_numpy(shapes.conditions[chosen]))
+    latents = latents_of(shape, torch.from_numpy(shapes.maps[chosen]), torch.from_numpy(shapes.conditions[chosen]))
+    return latents.numpy(), *_textures(prepared.crops[rows[chosen]], shapes.maps[chosen], runs)
+
+
+def _textures(crops: NDArray[np.uint8], maps: NDArray[np.uint8], runs: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Codes N x 9 x 32, and the skin's CIELAB in middling light, N x 3."""
+    encoder = TextureEncoder().eval()
+    encoder.load_state_dict(torch.load(runs / "anonymization" / CHECKPOINT, weights_only=True)["parts"]["encoder_average"])
     codes, skin = [], []
-    for start in range(0, len(chosen), 64):
-        part = chosen[start : start + 64]
-        crops = np.stack([prepared.crops[r] for r in rows[part]])
+    for start in range(0, len(crops), 64):
+        part = slice(start, start + 64)
         with torch.no_grad():
-            codes.append(texture(to_tensor(crops), one_hot(shapes.maps[part])).numpy())
-        for crop, parsing in zip(crops, shapes.maps[part], strict=True):
+            codes.append(encoder(to_tensor(crops[part]), one_hot(maps[part])).numpy())
+        for crop, parsing in zip(crops[part], maps[part], strict=True):
             mean = crop[parsing == SKIN].mean(0) / 255
             seen = cv2.cvtColor(mean.astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)[0, 0]
             skin.append(in_middling_light(seen, whites_of(crop, parsing)))
-    return latents.numpy(), np.concatenate(codes), np.stack(skin)
+    return np.concatenate(codes), np.stack(skin)
 
 
 def _completed(codes: NDArray[np.float32], skin: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -130,7 +165,7 @@ def _completed(codes: NDArray[np.float32], skin: NDArray[np.float32], rng: np.ra
         if not len(has):
             continue
         for person in np.flatnonzero(np.abs(codes[:, region]).sum(1) == 0):
-            near = has[np.argpartition(np.linalg.norm(skin[has] - skin[person], axis=1), min(10, len(has) - 1))[:10]]
+            near = has[np.argpartition(np.linalg.norm(skin[has] - skin[person], axis=1), min(NEAREST, len(has) - 1))[:NEAREST]]
             codes[person, region] = codes[rng.choice(near), region]
     return codes
 

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from masquerade.errors import MasqueradeError
 
+MESH = "mesh.npy"
+"""What `masquerade.training.mesh` writes beside the crops: N x 478 x 3 float16, MediaPipe's points in shares of the side, NaN where it saw none."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:

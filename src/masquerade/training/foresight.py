@@ -27,9 +27,9 @@ HEADS, TRIED = 900, 8
 HELD_OUT = 0.2
 """Share of the heads that the foresight is tested on."""
 
-QUALITY = ("disagreement", "roughness", "clarity", "contrast", "distinctness", "brows", "beard", "paint")
+QUALITY = ("disagreement", "roughness", "clarity", "contrast", "distinctness", "brows", "beard", "paint", "whites", "teeth")
 
-ABSOLUTE = 3
+ABSOLUTE = 5
 """So many of the last are not told from their mean."""
 
 STRENGTH = 1000.0
@@ -39,8 +39,8 @@ STRENGTH = 1000.0
 def write_foresight(data: Path, weights: Path, seed: int = 0, heads: int = HEADS, threads: int = 2) -> str:
     """Writes weights/foresight.npz; returns one line that says how good the foresight is.
 
-    Arrays: mean 352; vector 352 x 128, to SFace's unit vector; common 128, what these have in common; quality 352 x 8, to those
-    of `QUALITY`; quality_mean 3, the mean of the last of them.
+    Arrays: mean 352; vector 352 x 128, to SFace's unit vector; common 128, what these have in common; quality 352 x 10, to those
+    of `QUALITY`; quality_mean 5, the mean of the last of them.
     """
     codes, seen, people, head = _drawn(data, seed, heads, threads)
     test = head >= round((1 - HELD_OUT) * (head.max() + 1))
@@ -61,7 +61,7 @@ def write_foresight(data: Path, weights: Path, seed: int = 0, heads: int = HEADS
 def _drawn(
     data: Path, seed: int, heads: int, threads: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Codes N x 352; SFace's vectors and figures of quality N x 136; vectors of the people who were there N x 128; whose head it was, N."""
+    """Codes N x 352; SFace's vectors and figures of quality N x 138; vectors of the people who were there N x 128; whose head it was, N."""
     rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
     drawer, detector, sface = Replacement(threads), YuNet(0.6), SFace()
@@ -81,7 +81,8 @@ def _drawn(
         for drawn, thought in zip(faces, appraise(parts, crop, reading, faces, identities), strict=True):
             quality = thought.disagreement, thought.roughness, thought.clarity, contrast_of(drawn, reading.mask) / max(before, 1e-3)
             # What is not seen says nothing: it is made the mean of the others on that head.
-            features = [np.nan if v is None else v for v in (thought.distinctness, thought.brows, thought.beard, thought.paint)]
+            told = thought.distinctness, thought.brows, thought.beard, thought.paint, thought.whites, thought.teeth
+            features = [np.nan if v is None else v for v in told]
             seen.append([*sface.embed(laid_over(crop.pixels, drawn, reading.mask), face), *quality, *features])
         codes.append(codes_of(identities))
         people += [sface.embed(crop.pixels, face)] * TRIED

@@ -29,7 +29,7 @@ from masquerade.faces.landmarks import (
 )
 from masquerade.networks.landmarks import LandmarkNet
 from masquerade.training import augmentation as augment
-from masquerade.training.data import Prepared, open_prepared
+from masquerade.training.data import MESH, Prepared, open_prepared
 from masquerade.training.loader import Arrays, batches
 from masquerade.training.loop import DEVICE, Average, Budget, Losses, Run, autocast, begin_from, normalised, on_device, one_cycle, set_rate, to_tensor
 from masquerade.training.mesh import LEFT_CONTOUR, RIGHT_CONTOUR
@@ -84,7 +84,7 @@ def faces_of(prepared: Prepared) -> Faces:
     Raises:
         MasqueradeError: the folder has no mesh.npy.
     """
-    path = prepared.folder / "mesh.npy"
+    path = prepared.folder / MESH
     if not path.exists():
         raise MasqueradeError(f"{prepared.folder} has no mesh.npy: run `python -m masquerade.training.mesh {prepared.folder}` first.")
     mesh = np.load(path, mmap_mode="r")

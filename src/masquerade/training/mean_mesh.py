@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from masquerade.faces.landmarks import LEFT_CORNERS, MESH_POINTS, RIGHT_CORNERS, similarity_between
+from masquerade.training.data import MESH
 from masquerade.training.mesh import LEFT_CONTOUR
 from masquerade.weights import FOLDER, write_checksums
 
@@ -79,7 +80,7 @@ def _from_the_front(mean: Points, mirror: NDArray[np.int64], faces: Points) -> P
 
 def write_mean(data: Path, count: int = 4000) -> None:
     """Computes landmarks.npz from the mesh.npy of a prepared folder and puts it among the shipped weights."""
-    mesh = np.load(data / "mesh.npy", mmap_mode="r")
+    mesh = np.load(data / MESH, mmap_mode="r")
     seen = np.flatnonzero(np.isfinite(mesh[:, 0, 0]))
     rows = np.sort(np.random.default_rng(0).choice(seen, min(count, len(seen)), replace=False))
     np.savez_compressed(FOLDER / "landmarks.npz", allow_pickle=False, **mean_mesh(mesh[rows].astype(np.float64)))

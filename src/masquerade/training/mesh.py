@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from masquerade.errors import MasqueradeError
 from masquerade.faces.landmarks import CONDITION, IRIS_LEFT, IRIS_RIGHT, LEFT_CORNERS, MESH_POINTS, POINTS, RIGHT_CORNERS, condition_of
-from masquerade.training.data import open_prepared
+from masquerade.training.data import MESH, open_prepared
 from masquerade.types import Floats, Pixels
 
 MESH_SIDE, EYE_SIDE = 192, 64
@@ -130,13 +130,13 @@ def label(data: Path) -> None:
         points = find(crop)
         if points is not None:
             mesh[row] = points
-    np.save(data / "mesh.npy", mesh)
+    np.save(data / MESH, mesh)
     write_pose(data)
 
 
 def write_pose(data: Path) -> None:
     """Writes pose.npy anew from mesh.npy."""
-    mesh = np.load(data / "mesh.npy", mmap_mode="r")
+    mesh = np.load(data / MESH, mmap_mode="r")
     seen = np.isfinite(mesh[:, 0, 0])
     pose = np.full((len(mesh), len(CONDITION)), np.nan, np.float32)
     for row in np.flatnonzero(seen):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from masquerade.networks.shape import SIDE, MapCritic, ShapeVAE
-from masquerade.regions import GLASSES, INNER, MERGED, OUTER
+from masquerade.regions import EYES, GLASSES, INNER, MERGED, OUTER
 from masquerade.training.data import Prepared, open_prepared
 from masquerade.training.loop import DEVICE, Average, Budget, Losses, Run, autocast, begin_from, flat_then_linear, on_device, set_rate, write_grid
 from masquerade.training.maps import colours, one_hot, shape_planes
@@ -224,10 +224,15 @@ def latents_of(network: ShapeVAE, maps: torch.Tensor, conditions: torch.Tensor) 
 
 
 def drawn_anew(network: ShapeVAE, planes: torch.Tensor, latents: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
-    """Planes N x 14 x 128 x 128 with their inner face drawn anew, as at work: the strongest class wherever the face was."""
+    """Planes N x 14 x 128 x 128 with their inner face drawn anew, as at work: the strongest class wherever the face was, and eyes behind glasses."""
     outer = shape_planes(planes)[1]
+    bare = torch.cat([conditions[:, :-1], torch.zeros_like(conditions[:, -1:])], 1)
     with torch.no_grad(), autocast():
-        logits = network(latents, outer, conditions).float()
+        logits, without = (network(latents, outer, c).float() for c in (conditions, bare))
     inner = torch.tensor(INNER, device=planes.device)
     maps = planes.argmax(1)
-    return one_hot(torch.where(torch.isin(maps, inner), inner[logits.argmax(1)], maps))
+    drawn, eyes = inner[logits.argmax(1)], inner[without.argmax(1)] == EYES
+    behind = conditions[:, -1, None, None] > 0
+    drawn = torch.where(behind & (drawn == EYES), GLASSES, drawn)
+    drawn = torch.where(behind & (drawn == GLASSES) & eyes, EYES, drawn)
+    return one_hot(torch.where(torch.isin(maps, inner), drawn, maps))
