@@ -62,31 +62,12 @@ def test_toning_has_a_limit() -> None:
     assert after[34, 30, 0] == pytest.approx(62 - LARGEST_TONING, abs=1.5)
 
 
-def test_teeth_become_lighter_and_less_coloured_the_dark_of_the_mouth_stays() -> None:
-    before = (60.0, 8.0, 20.0)
-    face, parsing = drawn(before)
-    after = lab_of(toned(face, parsing, DARK_SKIN))
-    tooth, skin = after[50, 30], after[34, 30]
-    assert tooth[0] > before[0] + FOLLOWING * (skin[0] - 62) + 5
-    assert np.hypot(*tooth[1:]) < 0.6 * np.hypot(*before[1:])
-    assert after[45, 30, 0] < 16
-
-
-def test_gaps_between_teeth_are_filled_by_more_than_half_the_dark_between_lips_is_not() -> None:
-    teeth = (70.0, 2.0, 10.0)
-    face, parsing = drawn(teeth)
-    gaps = face.copy()
-    gaps[48:52, 20:44:6] = gaps[48:52, 21:44:6] = rgb((25, 10, 5))
-    skin = np.array([62, 14, 18], np.float32)
-    plain, filled = (lab_of(toned(f, parsing, skin))[..., 0] for f in (face, gaps))
-    assert plain[50, 26] - filled[50, 26] < 0.5 * (70 - 25)
-    assert np.abs(filled[45] - plain[45]).max() < 3
-
-
-def test_a_mouth_without_teeth_stays_dark() -> None:
-    face, parsing = drawn((25, 20, 10))
-    after = lab_of(toned(face, parsing, np.array([62, 14, 18], np.float32)))
-    assert np.abs(after[50, 30] - (25, 20, 10)).max() < 2
+def test_only_finished_faces_get_white_teeth() -> None:
+    face, parsing = drawn((60, 6, 12))
+    parsing[44:47, 16:48] = SKIN
+    rough, finished = (lab_of(toned(face, parsing, np.array([62, 14, 18], np.float32), finished=f))[50, 30] for f in (False, True))
+    assert np.abs(rough - (60, 6, 12)).max() < 2
+    assert finished[0] > rough[0] + 1 and np.hypot(*finished[1:]) < 0.9 * np.hypot(*rough[1:])
 
 
 def test_gray_photos_have_gray_faces() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from masquerade.generation.teeth import TEETH, teeth_of, toothless, whitened
+from masquerade.generation.teeth import TEETH, deepened, teeth_of, toothless, whitened
 from masquerade.regions import MOUTH, SKIN
 from masquerade.types import Floats
 
@@ -54,3 +54,15 @@ def test_of_a_shut_mouth_nothing_is_told() -> None:
 
 def test_what_lacks_teeth_counts() -> None:
     assert toothless(np.array([TEETH - 5, TEETH, TEETH + 8], np.float32)).tolist() == [0, 0, 8]
+
+
+@pytest.mark.parametrize(("height", "is_deep"), [(8, False), (20, True)])
+def test_wide_open_mouths_are_dark_behind_the_teeth(height: int, is_deep: bool) -> None:
+    parsing = np.full((128, 128), SKIN, np.uint8)
+    parsing[80 : 80 + height, 40:88] = MOUTH
+    lab = np.full((128, 128, 3), SKIN_TONE, np.float32)
+    lab[parsing == MOUTH] = 75, 4, 8
+    deep = deepened(lab, parsing)
+    assert deep[81, 64, 0] > 70
+    assert (deep[87, 64, 0] < 35) == is_deep
+    assert np.abs(deep[:76] - lab[:76]).max() < 1

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from masquerade.generation.teeth import whitened
+from masquerade.generation.teeth import deepened, whitened
 from masquerade.masks import REPLACED
 from masquerade.regions import EARS, EYES, MOUTH, NOSE, SKIN
 from masquerade.types import Floats, Pixels
@@ -32,7 +32,7 @@ def toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats, finished: bool
         face: S x S x 3 float32 RGB in 0 to 255.
         parsing: S x S uint8, the map of the new face; what is no face there keeps its colours.
         skin: CIELAB of the skin that was there.
-        finished: whether the face is harmonised; only then its teeth are made white.
+        finished: whether the face is harmonised; only then its teeth are made white, and its open mouth dark behind them.
     """
     skin_pixels = np.isin(parsing, (SKIN, NOSE))
     if skin_pixels.sum() < FEWEST_SKIN:
@@ -47,7 +47,7 @@ def toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats, finished: bool
         # Ears have a code of their own, and often another colour.
         change[ears] = _missing(lab[ears], skin)
     if finished:
-        lab = whitened(lab, parsing)
+        lab = deepened(whitened(lab, parsing), parsing)
     lab += cv2.GaussianBlur(change, (0, 0), 1.0)
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)
 

@@ -78,13 +78,14 @@ def light_of(picture: Floats | Pixels, parsing: NDArray[np.uint8], inside: NDArr
     return None if fit is None else fit.light
 
 
-def lit(face: Floats, parsing: NDArray[np.uint8], light: Light) -> Floats:
+def lit(face: Floats, parsing: NDArray[np.uint8], light: Light, harden: bool = True) -> Floats:
     """Lights a new face as the one before was lit; the skin's median stays.
 
     Args:
         face: S x S x 3 float32 RGB in 0 to 255.
         parsing: S x S uint8, the map of the new face; what is no face there stays as it is.
         light: what it should be.
+        harden: whether light and shadow become as hard as they were, too.
     """
     lab = lab_of(face)
     fit = _fit(lab[..., 0], parsing)
@@ -95,10 +96,10 @@ def lit(face: Floats, parsing: NDArray[np.uint8], light: Light) -> Floats:
     across, down = (np.clip(wanted - now, -LARGEST_TURN, LARGEST_TURN) for wanted, now in zip(light[:2], fit.light[:2], strict=True))
     change = across * np.clip(x, -WIDEST, WIDEST) + down * np.clip(y, -HIGHEST, HIGHEST)
     change = change - np.median(change[skin])
-    hardness = 1 + HARDENED * (float(np.clip(light.contrast / max(fit.light.contrast, 1e-3), SOFTER, HARDER)) - 1)
-    flat = skin.astype(np.float32)
-    shadows = cv2.resize(fit.shadows, parsing.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    lab[..., 0] = _scaled(lab[..., 0], (hardness - 1) * shadows * flat * cv2.GaussianBlur(flat, (0, 0), 2.0))
+    if harden:
+        further = HARDENED * (float(np.clip(light.contrast / max(fit.light.contrast, 1e-3), SOFTER, HARDER)) - 1)
+        flat, shadows = skin.astype(np.float32), cv2.resize(fit.shadows, parsing.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        lab[..., 0] = _scaled(lab[..., 0], further * shadows * flat * cv2.GaussianBlur(flat, (0, 0), 2.0))
     rgb = np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1), np.float32)
     cover = cv2.GaussianBlur(np.isin(parsing, REPLACED).astype(np.float32), (0, 0), 1.0)
     # A light of another strength is another factor of linear RGB, which keeps the hue; in CIELAB alone shadows turn gray.

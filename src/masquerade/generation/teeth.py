@@ -29,6 +29,16 @@ WHITENED, WHITE, BRIGHTENED, LARGEST_BRIGHTENING = 0.6, 96.0, 0.35, 10.0
 GAP_PX, FILLED = 7, 0.6
 """Dark gaps between teeth that are narrower, in pixels of a crop of 128, lose so much of their darkness."""
 
+TALL_PX, TALLER_PX, TEETH_PX, TEETH_EDGE_PX = 10.0, 4.0, 4.0, 1.5
+"""Where a mouth is higher than the first, in pixels of a crop of 128, and all the more where it is so much higher again, only the topmost pixels are
+teeth, with so soft an edge. In photos mouths of up to 11 pixels are full of teeth, of 15 and more have teeth in the upper quarter."""
+
+FULL = 0.7
+"""Columns of a mouth that are higher than so much of the highest show teeth in full."""
+
+BEHIND, TONGUE, REDDER = 0.38, 0.75, 6.0
+"""How light it is right behind the teeth and at the lower lip, in shares of the skin's lightness, and how much redder: medians of those photos."""
+
 
 def teeth_of(lab: Floats, parsing: NDArray[np.uint8]) -> float | None:
     """How far what is light in an open mouth is from teeth: how much redder than the skin, and how much less light, in units of a*; None where
@@ -62,6 +72,24 @@ def whitened(lab: Floats, parsing: NDArray[np.uint8]) -> Floats:
     share = strength * cv2.GaussianBlur(teeth.astype(np.float32), (0, 0), 0.7)
     brighter = np.clip(BRIGHTENED * (WHITE - lightness), 0, LARGEST_BRIGHTENING)
     return np.dstack([lightness + share * brighter, lab[..., 1:] * (1 - WHITENED * share[..., None])]).astype(np.float32)
+
+
+def deepened(lab: Floats, parsing: NDArray[np.uint8]) -> Floats:
+    """Darkens wide open mouths behind the teeth, as in photos; arguments as for `teeth_of`. The networks fill any mouth with teeth."""
+    mouth, skin = parsing == MOUTH, np.isin(parsing, (SKIN, NOSE))
+    scale = len(parsing) / 128
+    height = mouth.sum(0) / scale
+    if not mouth.any() or height.max() <= TALL_PX or skin.sum() < FEWEST_SKIN:
+        return lab
+    below = np.cumsum(mouth, 0) / scale
+    # Towards the corners teeth are seen less.
+    teeth = TEETH_PX * np.minimum(height / (FULL * height.max()), 1)
+    behind = np.clip((below - teeth) / TEETH_EDGE_PX, 0, 1) * min((height.max() - TALL_PX) / TALLER_PX, 1.0)
+    deep = np.clip((below - teeth) / np.maximum(height - teeth, 1), 0, 1)
+    target = (BEHIND + (TONGUE - BEHIND) * deep**2) * float(np.median(lab[skin, 0]))
+    share = cv2.GaussianBlur((mouth * behind).astype(np.float32), (0, 0), 0.7)
+    darker = share * np.minimum(target - lab[..., 0], 0)
+    return np.dstack([lab[..., 0] + darker, lab[..., 1] + share * REDDER, lab[..., 2]]).astype(np.float32)
 
 
 def toothless(teeth: Floats) -> Floats:
