@@ -64,8 +64,8 @@ def test_toning_has_a_limit() -> None:
 
 def test_only_finished_faces_get_white_teeth() -> None:
     face, parsing = drawn((60, 6, 12))
-    parsing[44:47, 16:48] = SKIN
-    rough, finished = (lab_of(toned(face, parsing, np.array([62, 14, 18], np.float32), finished=f))[50, 30] for f in (False, True))
+    parsing[44:46, 16:48] = parsing[50:52, 16:48] = SKIN
+    rough, finished = (lab_of(toned(face, parsing, np.array([62, 14, 18], np.float32), finished=f))[49, 30] for f in (False, True))
     assert np.abs(rough - (60, 6, 12)).max() < 2
     assert finished[0] > rough[0] + 1 and np.hypot(*finished[1:]) < 0.9 * np.hypot(*rough[1:])
 
