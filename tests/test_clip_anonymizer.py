@@ -180,10 +180,10 @@ class SeesThePersonAt(Sees):
 
 @pytest.mark.parametrize(
     ("alike", "likeness", "obscured"),
-    [({3}, 0.355, set[int]()), (set(range(3, 30)), 0.355, set(range(7, 30))), ({3}, 0.5, set(range(3, 9)))],
-    ids=["once", "from then on", "once without any doubt"],
+    [({3}, 0.33, set[int]()), ({3}, 0.355, set(range(3, 6))), ({3}, 0.5, set(range(3, 9))), (set(range(3, 30)), 0.355, set(range(3, 30)))],
+    ids=["below the limit", "once", "once, much", "from then on"],
 )
-def test_a_single_frame_that_may_be_alike_does_not_obscure_a_track(alike: set[int], likeness: float, obscured: set[int]) -> None:
+def test_a_track_is_obscured_from_the_first_frame_that_is_alike_and_comes_back(alike: set[int], likeness: float, obscured: set[int]) -> None:
     sees = SeesThePersonAt(alike, likeness)
     clip = ClipAnonymizer(Parts(Sees(), Sees(), sees, Flickers()), seed=0)
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])

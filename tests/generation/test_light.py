@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from masquerade.generation.colours import lab_of
-from masquerade.generation.light import Light, light_of, lit
+from masquerade.generation.light import Light, between, light_of, lit
 from masquerade.regions import HAIR, SKIN
 from masquerade.types import Floats
 
@@ -68,3 +68,10 @@ def test_of_too_little_skin_nothing_is_told() -> None:
     assert np.array_equal(lit(picture, few, Light(1.0, 0.0, 0.1)), picture)
     inside = np.zeros((SIDE, SIDE), bool)
     assert light_of(picture, parsing, inside) is None
+
+
+def test_light_is_steadied_as_far_as_it_is_known() -> None:
+    one, other = Light(0.0, 1.0, 0.1), Light(1.0, 0.0, 0.2)
+    assert between(one, other, 0.25) == pytest.approx((0.25, 0.75, 0.125))
+    assert between(None, one, 0.25) == between(one, None, 0.25) == one
+    assert between(None, None, 0.25) is None

@@ -23,8 +23,8 @@ LOWEST = 0.68
 FEWEST = 40
 """With fewer cells of skin nothing is known of the light."""
 
-BLACK = 16.0
-"""The logarithm of L* + 16 is a third of that of the light (CIE 1976)."""
+GAMMA, BLACK = 2.2, 8.0
+"""Light is grey levels to this power (sRGB, nearly); darker ones than the second say nothing of it."""
 
 CELLS = 32
 """Light is looked at in so many by so many cells."""
@@ -41,12 +41,15 @@ LARGEST_TURN = 1.2
 HARDER, SOFTER, HARDENED = 1.5, 0.8, 0.8
 """The least and the most that light and shadow on the skin are multiplied with, and the share of it that is done."""
 
+CUBE = 3.0
+"""Light is measured by the logarithm of its cube root, as CIELAB sees it."""
+
 WIDEST, HIGHEST = 0.3, 0.33
 """From the middle to the cheeks and to forehead and jaw, in shares of the side: beyond, at ears and chin, the light is as there."""
 
 
 class Light(NamedTuple):
-    """Light on skin, in logarithms of L* + 16.
+    """Light on skin, in logarithms of its cube root.
 
     Attributes:
         across, down: by how much it rises over the crop's width and height.
@@ -56,6 +59,13 @@ class Light(NamedTuple):
     across: float
     down: float
     contrast: float
+
+
+def between(before: Light | None, now: Light | None, share: float) -> Light | None:
+    """The light that is known, or what lies that share of the way from one to the other."""
+    if before is None or now is None:
+        return now or before
+    return Light(*(b + share * (n - b) for b, n in zip(before, now, strict=True)))
 
 
 class _Fit(NamedTuple):
@@ -74,7 +84,7 @@ def light_of(picture: Floats | Pixels, parsing: NDArray[np.uint8], inside: NDArr
     Returns:
         None where too little skin is seen.
     """
-    fit = _fit(lab_of(picture)[..., 0], parsing, inside)
+    fit = _fit(picture, parsing, inside)
     return None if fit is None else fit.light
 
 
@@ -87,27 +97,33 @@ def lit(face: Floats, parsing: NDArray[np.uint8], light: Light, harden: bool = T
         light: what it should be.
         harden: whether light and shadow become as hard as they were, too.
     """
-    lab = lab_of(face)
-    fit = _fit(lab[..., 0], parsing)
+    fit = _fit(face, parsing)
     if fit is None:
         return face
     skin = np.isin(parsing, (SKIN, NOSE))
+    if harden:
+        face = _hardened(face, skin, fit, light.contrast)
     x, y = _places(len(parsing))
     across, down = (np.clip(wanted - now, -LARGEST_TURN, LARGEST_TURN) for wanted, now in zip(light[:2], fit.light[:2], strict=True))
     change = across * np.clip(x, -WIDEST, WIDEST) + down * np.clip(y, -HIGHEST, HIGHEST)
-    change = change - np.median(change[skin])
-    if harden:
-        further = HARDENED * (float(np.clip(light.contrast / max(fit.light.contrast, 1e-3), SOFTER, HARDER)) - 1)
-        flat, shadows = skin.astype(np.float32), cv2.resize(fit.shadows, parsing.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        lab[..., 0] = _scaled(lab[..., 0], further * shadows * flat * cv2.GaussianBlur(flat, (0, 0), 2.0))
-    rgb = np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1), np.float32)
     cover = cv2.GaussianBlur(np.isin(parsing, REPLACED).astype(np.float32), (0, 0), 1.0)
-    # A light of another strength is another factor of linear RGB, which keeps the hue; in CIELAB alone shadows turn gray.
-    linear = _linear(rgb) * np.exp(3 * cover * change).astype(np.float32)[..., None]
-    return np.clip(_encoded(linear) * 255, 0, 255).astype(np.float32)
+    # A light of another strength is another factor of all three colours, which keeps the hue; in CIELAB alone shadows turn gray.
+    gain = np.exp(CUBE / GAMMA * cover * (change - np.median(change[skin])))
+    brighter: Floats = np.clip(face * gain[..., None], 0, 255).astype(np.float32)
+    return brighter
 
 
-def _fit(lightness: Floats, parsing: NDArray[np.uint8], inside: NDArray[np.bool_] | None = None) -> _Fit | None:
+def _hardened(face: Floats, skin: NDArray[np.bool_], fit: _Fit, contrast: float) -> Floats:
+    """Makes soft light and shadow on the skin as strong as they should be, as far as that goes; colours stay."""
+    further = HARDENED * (float(np.clip(contrast / max(fit.light.contrast, 1e-3), SOFTER, HARDER)) - 1)
+    lab, flat = lab_of(face), skin.astype(np.float32)
+    shadows = cv2.resize(fit.shadows, skin.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    # L* + 16 goes with the cube root of the light.
+    lab[..., 0] = (lab[..., 0] + 16) * np.exp(further * shadows * flat * cv2.GaussianBlur(flat, (0, 0), 2.0)) - 16
+    return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
+
+
+def _fit(picture: Floats | Pixels, parsing: NDArray[np.uint8], inside: NDArray[np.bool_] | None = None) -> _Fit | None:
     """A plane through the skin's logarithms, laid so that few pixels far from it (highlights, moles, hair) hardly count."""
     side = CELLS
     skin = np.isin(parsing, (SKIN, NOSE))
@@ -117,7 +133,8 @@ def _fit(lightness: Floats, parsing: NDArray[np.uint8], inside: NDArray[np.bool_
     small[round(LOWEST * side) :] = False
     if small.sum() < FEWEST:
         return None
-    logarithm = np.log(np.maximum(cv2.resize(lightness, (side, side), interpolation=cv2.INTER_AREA), 0) + BLACK)
+    gray = cv2.cvtColor(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    logarithm = GAMMA / CUBE * np.log(np.maximum(gray, BLACK).astype(np.float32))
     x, y = _places(side)
     planes = np.stack([np.ones_like(x), x, y], -1)
     design, wanted = planes[small].astype(np.float64), logarithm[small].astype(np.float64)
@@ -136,17 +153,3 @@ def _places(side: int) -> tuple[Floats, Floats]:
     """How far pixels lie right of and below the middle, in shares of the side."""
     y, x = (np.mgrid[:side, :side].astype(np.float32) + 0.5) / side - 0.5
     return x, y
-
-
-def _scaled(lightness: Floats, change: Floats) -> Floats:
-    return np.asarray((lightness + BLACK) * np.exp(change) - BLACK, np.float32)
-
-
-def _linear(rgb: Floats) -> Floats:
-    """sRGB in 0 to 1 to linear light (IEC 61966-2-1)."""
-    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def _encoded(linear: Floats) -> Floats:
-    """Linear light to sRGB."""
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055).astype(np.float32)
