@@ -41,10 +41,10 @@ PLACED_SHARE = 0.3
 """By so much of what its face was off in the frame before a crop is moved on."""
 
 FRESH_LIGHT = 0.2
-"""The same for the light on the face: it is measured on few pixels of small faces, and what it jumps by the whole face flickers."""
+"""Share of what a frame shows in the steadied light: it is measured on few pixels of small faces, and where it jumps the whole face flickers."""
 
 FRESH_PICTURE = 0.12
-"""The same in the new face, as long as the head keeps still: optical flow sees little of how a smooth cheek turns."""
+"""And in the new face, as long as the head keeps still: optical flow sees little of how a smooth cheek turns."""
 
 WITHHELD = 0.5
 """By so much less of the frame before is shown to the network where lips or eyes change. All of it withheld they follow best, but a face that

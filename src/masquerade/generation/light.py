@@ -39,7 +39,7 @@ LARGEST_TURN = 1.2
 """A new face's light is changed by no more than this along either axis."""
 
 HARDER, SOFTER, HARDENED = 1.5, 0.8, 0.8
-"""The least and the most that light and shadow on the skin are multiplied with, and the share of it that is done."""
+"""The most and the least that light and shadow on the skin are multiplied with, and the share of it that is done."""
 
 CUBE = 3.0
 """Light is measured by the logarithm of its cube root, as CIELAB sees it."""

@@ -209,7 +209,7 @@ class Replacement:
         if skin is not None:
             faces = np.stack([toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
         if reading.light is not None:
-            # Contrast flickers, and makes heads that lean more like each other to recognisers.
+            # In clips hard light flickers.
             faces = np.stack([lit(f, m, reading.light, harden=not temporal) for f, m in zip(faces, maps, strict=True)])
         return gray(faces) if is_gray(crop.pixels[reading.mask == 0]) else faces
 
