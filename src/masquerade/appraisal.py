@@ -17,7 +17,7 @@ from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import ReadBack, Reading
 from masquerade.generation.search import Foresee
 from masquerade.generation.signs import unsuited
-from masquerade.generation.teeth import toothless
+from masquerade.generation.teeth import TEETH, toothless
 from masquerade.masks import laid_over
 from masquerade.parts import Parts
 from masquerade.regions import BROWS, EYES, GLASSES, HAIR, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
@@ -149,6 +149,7 @@ def appraise(
     brows, beard, paint, whites = (np.array([getattr(b, name) or 0.0 for b in back], np.float32) for name in ("brows", "beard", "paint", "whites"))
     brows_misfits = np.where([b.brows is None for b in back], 0, misfit(brows, reading.around.hair))
     signs_misfits, dull = unsuited(beard, paint, reading.around.female), dullness(whites)
+    lacking = toothless(np.array([TEETH if b.teeth is None else b.teeth for b in back], np.float32))
     distinctness = _distinctness(faces, reading)
     return [
         Appraisal(
@@ -167,7 +168,7 @@ def appraise(
             brows_misfit=float(brows_misfits[k]),
             signs_misfit=float(signs_misfits[k]),
             dullness=float(dull[k]),
-            toothless=0.0 if (teeth := back[k].teeth) is None else float(toothless(np.array(teeth, np.float32))),
+            toothless=float(lacking[k]),
         )
         for k in range(len(faces))
     ]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from masquerade.regions import BROWS, HAIR, NOSE, SKIN
+from masquerade.generation.colours import against_skin
+from masquerade.regions import BROWS, HAIR
 from masquerade.types import Floats
 
 FEWEST_HAIR, FEWEST_BROWS = 150, 30
@@ -22,26 +23,13 @@ SLACK = 4.0
 """So much is as it happens to be."""
 
 
-def against_skin(lab: Floats, parsing: NDArray[np.uint8], label: int, fewest: int) -> float | None:
-    """How much lighter than the skin a class is, in L* of CIELAB, by medians; None where too little is seen of either.
-
-    Args:
-        lab: S x S x 3, CIELAB of a picture.
-        parsing: its merged classes, S x S.
-    """
-    there, skin = parsing == label, np.isin(parsing, (SKIN, NOSE))
-    if there.sum() < fewest or skin.sum() < fewest:
-        return None
-    return float(np.median(lab[there, 0]) - np.median(lab[skin, 0]))
-
-
 def hair_of(lab: Floats, parsing: NDArray[np.uint8]) -> float | None:
-    """How much lighter than the skin the hair is; see `against_skin`."""
+    """How much lighter than the skin the hair is; see `masquerade.generation.colours.against_skin`."""
     return against_skin(lab, parsing, HAIR, FEWEST_HAIR)
 
 
 def brows_of(lab: Floats, parsing: NDArray[np.uint8]) -> float | None:
-    """How much lighter than the skin the brows are; see `against_skin`."""
+    """How much lighter than the skin the brows are; see `masquerade.generation.colours.against_skin`."""
     return against_skin(lab, parsing, BROWS, FEWEST_BROWS)
 
 

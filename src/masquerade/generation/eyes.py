@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from masquerade.regions import EYES, NOSE, SKIN
+from masquerade.generation.colours import against_skin
+from masquerade.regions import EYES
 from masquerade.types import Floats
 
-FEWEST_EYES, FEWEST_SKIN = 30, 100
+FEWEST_EYES = 30
 """Of fewer pixels nothing is told."""
 
 LIGHTEST = 0.9
@@ -20,16 +21,8 @@ portraits, and hardly darker in new faces, but below -20 in one of six of these.
 
 
 def whites_against_skin(lab: Floats, parsing: NDArray[np.uint8]) -> float | None:
-    """How much lighter than the skin the lightest of the eyes are, in L* of CIELAB; None where too little is seen of either.
-
-    Args:
-        lab: S x S x 3, CIELAB of a picture.
-        parsing: its merged classes, S x S.
-    """
-    eyes, skin = parsing == EYES, np.isin(parsing, (SKIN, NOSE))
-    if eyes.sum() < FEWEST_EYES or skin.sum() < FEWEST_SKIN:
-        return None
-    return float(np.quantile(lab[eyes, 0], LIGHTEST) - np.median(lab[skin, 0]))
+    """How much lighter than the skin the lightest of the eyes are; see `masquerade.generation.colours.against_skin`."""
+    return against_skin(lab, parsing, EYES, FEWEST_EYES, LIGHTEST)
 
 
 def dullness(whites: Floats) -> Floats:
