@@ -20,7 +20,18 @@ from masquerade.faces.yunet import YuNet
 from masquerade.generation.replacement import Reading, ShapeSource
 from masquerade.generation.search import Search
 from masquerade.keys import PersonKey
-from masquerade.limits import AUDIT_MARGIN, CANDIDATES, FITTING_ROUNDS, LEAST_INSIDE, LEAST_VISIBLE, MORE_CANDIDATES, ROUNDS, SMALLEST_PX, SURE_SCORE
+from masquerade.limits import (
+    AUDIT_MARGIN,
+    CANDIDATES,
+    FITTING_ROUNDS,
+    LEAST_INSIDE,
+    LEAST_VISIBLE,
+    MORE_CANDIDATES,
+    ROUNDS,
+    SMALLEST_PX,
+    SURE_INSIDE,
+    SURE_SCORE,
+)
 from masquerade.masks import share_inside
 from masquerade.obscuring import Method as ObscuringMethod
 from masquerade.obscuring import obscure
@@ -151,7 +162,7 @@ class Anonymizer:
         crop = self._replacement.crop(photo, face)
         if share_inside(crop.inside) < LEAST_INSIDE:
             return _Found(face, why_not="mostly outside the picture")
-        reading = self._replacement.read(crop, sure=face.score >= SURE_SCORE)
+        reading = self._replacement.read(crop, sure=face.score >= SURE_SCORE and share_inside(crop.inside) >= SURE_INSIDE)
         if reading is None:
             return _Found(face, why_not="no face for the parser")
         if reading.visible < LEAST_VISIBLE:

@@ -15,8 +15,8 @@ sex, since a stranger who does not quite suit the hair is better than a pixelate
 AUDIT_MARGIN = 0.06
 """How far below the recogniser's threshold a new face must stay: others measure with other landmarks."""
 
-SURE_SCORE = 0.8
-"""A face that was found with this score is one, even where the parser sees none."""
+SURE_SCORE, SURE_INSIDE = 0.8, 0.9
+"""A face that was found with this score and lies so far inside the picture is one, even where the parser sees none."""
 
 LEAST_VISIBLE = 0.4
 """A face of which less than this is seen, of the average face's outline, is obscured: what little could be drawn would be no face."""

@@ -75,3 +75,10 @@ def test_light_is_steadied_as_far_as_it_is_known() -> None:
     assert between(one, other, 0.25) == pytest.approx((0.25, 0.75, 0.125))
     assert between(None, one, 0.25) == between(one, None, 0.25) == one
     assert between(None, None, 0.25) is None
+
+
+def test_the_chin_turns_back_from_the_light() -> None:
+    picture, parsing = face()
+    after = lit(picture, parsing, Light(0.0, 0.8, 0.1), harden=False)
+    rows = [np.median(after[y, 56:72] / picture[y, 56:72]) for y in (30, 64, 86, 105)]
+    assert rows[0] < rows[1] < rows[2] > rows[3] > rows[0]

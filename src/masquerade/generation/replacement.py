@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from masquerade.exposure import brightened, gain_of
 from masquerade.faces.alignment import canonical_matrix, take_crop
+from masquerade.faces.completing import completed, faded
 from masquerade.faces.landmarks import Landmarks, condition_of
 from masquerade.faces.placing import UPRIGHT, Placement, placed, placement_of
 from masquerade.generation.anonymization import Anonymization
@@ -124,8 +125,8 @@ class Replacement:
         return Placement()
 
     def crop(self, photo: Pixels, face: Face) -> Crop:
-        """Cuts a face's canonical crop, 128 x 128, out of a photo."""
-        return take_crop(photo, canonical_matrix(face, SIZE), SIZE)
+        """Cuts a face's canonical crop, 128 x 128, out of a photo; see `masquerade.faces.completing` for what lies beyond its edge."""
+        return completed(take_crop(photo, canonical_matrix(face, SIZE), SIZE), face)
 
     def read(self, crop: Crop, sure: bool = False, dark: bool = False) -> Reading | None:
         """Parses a crop of 128 x 128; see `reading`."""
@@ -197,21 +198,21 @@ class Replacement:
         if len(identities) > AT_ONCE:
             parts = [identities[start : start + AT_ONCE] for start in range(0, len(identities), AT_ONCE)]
             return np.concatenate([self.draw(crop, reading, part, previous, temporal) for part in parts])
-        maps, skin = self._maps(reading, identities), reading.around.skin
+        maps, skin, around = self._maps(reading, identities), reading.around.skin, faded(crop)
         rough = self._anonymization(maps, np.stack([i.texture for i in identities]), reading.condition[8:10])
         if skin is not None:
             # HarmonizationNet has to change less then, and what it changes much it blotches.
             rough = to_network(np.stack([toned(f, m, skin, finished=False) for f, m in zip(from_network(rough), maps, strict=True)]))
         if temporal and self._temporal is not None:
-            faces = self._temporal(crop.pixels, rough, reading.mask, maps, *(previous or (None, None)))
+            faces = self._temporal(around, rough, reading.mask, maps, *(previous or (None, None)))
         else:
-            faces = self._harmonization(crop.pixels, rough, reading.mask, maps)
+            faces = self._harmonization(around, rough, reading.mask, maps)
         if skin is not None:
             faces = np.stack([toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
         if reading.light is not None:
             # In clips hard light flickers.
             faces = np.stack([lit(f, m, reading.light, harden=not temporal) for f, m in zip(faces, maps, strict=True)])
-        return gray(faces) if is_gray(crop.pixels[reading.mask == 0]) else faces
+        return gray(faces) if is_gray(around[reading.mask == 0]) else faces
 
     def _maps(self, reading: Reading, identities: Sequence[Identity]) -> NDArray[np.uint8]:
         """The parsing maps of new faces, K x 128 x 128."""
