@@ -23,7 +23,7 @@ from masquerade.masks import PASTED_FROM_IN_CLIPS, laid_over, pasted_mask
 from masquerade.parts import Parts
 from masquerade.types import Crop, Floats, Identity
 
-ROUNDS, TRIED = 4, 8
+ROUNDS, TRIED = 5, 8
 """So many times so many identities are tried on the best of a person's looks."""
 
 SMALL_PX, SMALL_ROUNDS = 48, 2

@@ -66,7 +66,7 @@ TURNING = 0.5
 GRAIN = 0.3
 """Share of the photo's grain in clips."""
 
-RETURNING, RELIEF = 0.03, 0.2
+RETURNING, RELIEF = 0.03, 0.3
 """A face that was obscured is drawn again only when it is so much less alike, and while it is obscured a figure that is lower than the ones before
 counts only so much beside them: else it goes to and fro, and flickers."""
 
@@ -82,7 +82,7 @@ LEAST_INSIDE_KNOWN = 0.15
 SAME_PLACE = 0.2
 """A face that is found in a crop is the crop's own when it lies so near to the middle, in shares of the crop's side."""
 
-AUDITED_EVERY, AUDIT_SHARE = 4, 0.5
+AUDITED_EVERY, AUDIT_SHARE = 3, 0.5
 """Every so many frames of a track the audit looks whether the person is gone, in every frame while that is in doubt; and how much one of its
 figures counts beside the earlier ones."""
 
@@ -246,12 +246,10 @@ class ClipAnonymizer:
         return self._obscure(pixels, tracked, reason)
 
     def _is_doubtful(self, state: _TrackState, face: Face) -> bool:
-        """Whether this frame may be beyond the limit: the track is, or near it, or the face is of another size, and may be another's."""
-        return (
-            state.failing
-            or abs(face.width - state.width) > JUMP * state.width
-            or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
-        )
+        """Whether this frame may be beyond the limit: the track is near it, or the face is of another size, and may be another's."""
+        if state.failing:
+            return False
+        return abs(face.width - state.width) > JUMP * state.width or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
 
     def _judge(self, state: _TrackState, now: float | None) -> None:
         """Fails a track in the first frame in which it resembles the person; it passes again when it has not done so for some."""

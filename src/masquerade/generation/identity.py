@@ -25,9 +25,11 @@ from masquerade.types import Floats, Identity, Pixels
 from masquerade.weights import load_arrays
 
 SHAPES, TEXTURES = 320, 80
-"""Shapes are drawn among so many whose age is nearest to what the surroundings suggest, textures among so many whose age and skin are. Shapes
-that go with skin, too, would fit better, but leave too few strangers to some people: in one clip all were too much like its person in 90% of
-the frames."""
+"""Shapes and textures are drawn among so many whose age and skin are nearest to what the surroundings suggest."""
+
+SHAPE_SKIN = 0.5
+"""How much skin counts for shapes: as much as for textures, it left too few strangers to some people, and in one clip all were too much like its
+person in 90% of the frames; not at all, and dark-skinned people got the features of light-skinned ones."""
 
 SKIN_UNIT, AGE_UNIT = 6.0, 8.0
 """So much difference in skin (CIELAB) counts as much as so many years."""
@@ -162,12 +164,13 @@ class IdentityBank:
     def _fit(self, around: Surroundings, female: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Who fits the surroundings: places in the bank of those whose shape does, and of those whose texture does."""
         people = np.flatnonzero(self._female == female)
-        away = np.zeros(len(people), np.float32)
+        away, skin = np.zeros((2, len(people)), np.float32)
         if around.age is not None:
             away += np.abs(self._age[people] - around.age) / AGE_UNIT
-        shapes = people[np.argsort(away, kind="stable")[:SHAPES]] if around.age is not None else people
         if around.tone is not None:
-            away += np.linalg.norm((self._skin[people] - around.tone) * np.array([LIGHTNESS, 1, 1], np.float32), axis=1) / SKIN_UNIT
+            skin += np.linalg.norm((self._skin[people] - around.tone) * np.array([LIGHTNESS, 1, 1], np.float32), axis=1) / SKIN_UNIT
+        shapes = people[np.argsort(away + SHAPE_SKIN * skin, kind="stable")[:SHAPES]] if around.age is not None else people
+        away += skin
         textures = people[np.argsort(away, kind="stable")[:TEXTURES]] if away.any() else people
         return shapes, textures
 

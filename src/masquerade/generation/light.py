@@ -153,7 +153,7 @@ def _facing(y: Floats) -> Floats:
     """How far down the light goes on to rise or fall: below the mouth the face turns back. On 3,900 faces of women the chin's lightness falls back
     with a slope of -1.04 times the plane's."""
     lowest = LOWEST - 0.5
-    return np.clip(np.minimum(y, 2 * lowest - y), -HIGHEST, lowest).astype(np.float32)
+    return np.asarray(np.clip(np.minimum(y, 2 * lowest - y), -HIGHEST, lowest), np.float32)
 
 
 def _places(side: int) -> tuple[Floats, Floats]:

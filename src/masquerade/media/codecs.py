@@ -15,7 +15,7 @@ from masquerade.media.videos import Clip
 Codec = Literal["h264", "hevc", "vp9", "av1"]
 
 ENCODERS = {
-    "h264": ("libx264", 18, {"preset": "veryfast"}),
+    "h264": ("libx264", 18, {"preset": "superfast"}),
     "hevc": ("libx265", 20, {"preset": "superfast", "x265-params": "log-level=error"}),
     "vp9": ("libvpx-vp9", 24, {"deadline": "good", "cpu-used": "5", "row-mt": "1"}),
     "av1": ("libsvtav1", 26, {"preset": "9"}),

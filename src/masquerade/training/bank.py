@@ -2,7 +2,8 @@
 
 A third of them are read from pictures of made-up people. These are mostly young and light-skinned, so the others are drawn from
 distributions: one for each sex, age band and band of skin lightness, fitted to the joint latents, codes, skin and age of all training
-faces. A sample mixes hundreds of people with random weights; it is nobody.
+faces. Dark pictures are told apart once more, by the origin that UTKFace's names give: mixed with people in dim light, dark-skinned
+people came out as light-skinned ones, toned. A sample mixes hundreds of people with random weights; it is nobody.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ AGES = (0, 6, 13, 23, 36, 51, 66, 120)
 TONES = (0.07, 0.33, 0.67)
 """Bounds of the bands of lightness, as shares of the faces: in the darkest third most people have brown skin, in the darkest band dark skin."""
 
+DARK_BANDS, DARK_ORIGINS = 2, ((1,), (3, 4))
+"""So many of the darkest bands are one, with a distribution for each of these of UTKFace's origins; the others there are people in dim light."""
+
 LEAST_FITTED = 40
 """A distribution is fitted to at least so many faces."""
 
@@ -47,8 +51,8 @@ LOOSE = 0.1
 NEAREST = 10
 """What a person lacks is taken from one of so many of nearest skin."""
 
-UTK = re.compile(r"^(\d+)_([01])_[0-4]_")
-"""UTKFace's names: age, sex (1 female), origin."""
+UTK = re.compile(r"^(\d+)_([01])_([0-4])_")
+"""UTKFace's names: age, sex (1 female), origin (1 Black, 3 Indian, 4 Hispanic, Latino or Middle Eastern, and others)."""
 
 
 def write_bank(runs: Path, data: Path, weights: Path, seed: int = 0) -> str:
@@ -61,7 +65,7 @@ def write_bank(runs: Path, data: Path, weights: Path, seed: int = 0) -> str:
     rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
     shapes, rows = shapes_of(prepared, "train")
-    sexes, ages = _labels(prepared, rows)
+    sexes, ages, origins = _labels(prepared, rows)
     around, accuracy = _fit_around(prepared, shapes, rows, sexes, ages, rng)
 
     sharp = _sharpness(prepared, rows)
@@ -73,7 +77,7 @@ def write_bank(runs: Path, data: Path, weights: Path, seed: int = 0) -> str:
     age[made_up] = _guessed_ages(codes, age, made_up)[made_up]
     everything = np.concatenate([latents, codes.reshape(len(codes), -1), skin, age[:, None]], 1)
     real = np.flatnonzero(made_up)[:MADE_UP]
-    sampled, sampled_sex = _sampled(everything, sex, skin[:, 0], age, rng)
+    sampled, sampled_sex = _sampled(everything, sex, skin[:, 0], age, origins[known], rng)
     both = np.concatenate([everything[real], sampled])
     texture = both[:, LATENT:-4].reshape(-1, *codes.shape[1:]).clip(-1, 1)
     if (data / MESH).exists():
@@ -109,18 +113,18 @@ def glasses_for(skin: NDArray[np.floating], data: Path, runs: Path, rng: np.rand
     return codes[[rng.choice(near) for near in nearest], CODED.index(GLASSES)]
 
 
-def _labels(prepared: Prepared, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sex (1 female, 0 male) and age of some rows, -1 where unknown: by the folders `female/` and `male/`, or by UTKFace's file names."""
-    sexes, ages = np.full(len(rows), -1), np.full(len(rows), -1)
+def _labels(prepared: Prepared, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Sex (1 female, 0 male), age and origin of some rows, -1 where unknown: by the folders `female/` and `male/`, or by UTKFace's file names."""
+    sexes, ages, origins = np.full((3, len(rows)), -1)
     for index, row in enumerate(rows):
         path = Path(prepared.table[row]["file"])
         if match := UTK.match(path.name):
-            ages[index], sexes[index] = int(match[1]), int(match[2])
+            ages[index], sexes[index], origins[index] = (int(number) for number in match.groups())
         elif "female" in path.parts:
             sexes[index] = 1
         elif "male" in path.parts:
             sexes[index] = 0
-    return sexes, ages
+    return sexes, ages, origins
 
 
 def _sharpness(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -187,12 +191,19 @@ def _linear(features: NDArray[np.float64], truth: NDArray[np.float64], strength:
 
 
 def _sampled(
-    everything: NDArray[np.float64], sexes: NDArray[np.int64], lightness: NDArray[np.float32], ages: NDArray[np.float64], rng: np.random.Generator
+    everything: NDArray[np.float64],
+    sexes: NDArray[np.int64],
+    lightness: NDArray[np.float32],
+    ages: NDArray[np.float64],
+    origins: NDArray[np.int64],
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Draws people from one normal distribution for each sex, age band and band of lightness: random mixtures of the group's deviations."""
+    """Draws people from one normal distribution for each sex, age band and band of lightness, and each origin where it is dark: random mixtures of
+    the group's deviations."""
     tones = np.digitize(lightness, np.quantile(lightness, TONES))
     bands = np.digitize(ages, AGES[1:-1])
-    groups = [np.flatnonzero((sexes == s) & (bands == b) & (tones == t)) for s in (0, 1) for b in range(len(AGES) - 1) for t in range(len(TONES) + 1)]
+    kinds = [(tones < DARK_BANDS) & np.isin(origins, some) for some in DARK_ORIGINS] + [tones == t for t in range(DARK_BANDS, len(TONES) + 1)]
+    groups = [np.flatnonzero((sexes == s) & (bands == b) & kind) for s in (0, 1) for b in range(len(AGES) - 1) for kind in kinds]
     groups = [g for g in groups if len(g) >= LEAST_FITTED]
     drawn, sex = [everything[:0]], [sexes[:0]]
     for group in groups:
