@@ -67,6 +67,19 @@ def test_dark_skin_gets_dark_textures() -> None:
     assert not dark & light
 
 
+def test_shapes_go_with_skin_too_but_less() -> None:
+    bank = IdentityBank()
+
+    def shapes(tone: float) -> list[bytes]:
+        around = Surroundings(np.array([tone, 14, 18], np.float32), 0.1, 35.0, 62.0)
+        return [bank.draw(around, np.random.default_rng(seed)).shape.tobytes() for seed in range(40)]
+
+    def alike(tone: float) -> int:
+        return sum(one == other for one, other in zip(shapes(60), shapes(tone), strict=True))
+
+    assert alike(60) == 40 and alike(57) > 15 > alike(30)
+
+
 def test_several_looks_suggest_their_mean() -> None:
     looks = [Surroundings(None, 0.9, 20.0), Surroundings(np.float32([60, 10, 10]), 0.3, 40.0, 70.0), Surroundings(np.float32([40, 20, 10]), 0.3)]
     mean = together(looks)
