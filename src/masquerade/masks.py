@@ -29,6 +29,15 @@ CENTRE, REACH = (0.5, 0.52), (0.44, 0.56)
 AVERAGE_REACH = (0.27, 0.35)
 """Half axes of the average face, from forehead to chin."""
 
+HEART_REACH, MIDDLE_REACH = (0.2, 0.25), (0.3, 0.35)
+"""Half axes of what the face must touch to be the crop's own, and of what must lie inside the picture."""
+
+
+def ellipse(side: int, reach: tuple[float, float]) -> NDArray[np.bool_]:
+    """An ellipse around the middle of the face, S x S, with half axes in shares of the crop's side."""
+    y, x = (np.mgrid[:side, :side] + 0.5) / side
+    return np.asarray(((x - CENTRE[0]) / reach[0]) ** 2 + ((y - CENTRE[1]) / reach[1]) ** 2 <= 1)
+
 
 def own_face(parsing: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Leaves only the face that the crop is about: a neighbour's face in the same crop becomes background.
@@ -41,9 +50,7 @@ def own_face(parsing: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     side = parsing.shape[0]
     face = np.isin(parsing, REPLACED)
-    y, x = (np.mgrid[:side, :side] + 0.5) / side
-    reachable = ((x - CENTRE[0]) / REACH[0]) ** 2 + ((y - CENTRE[1]) / REACH[1]) ** 2 <= 1
-    heart = ((x - CENTRE[0]) / 0.2) ** 2 + ((y - CENTRE[1]) / 0.25) ** 2 <= 1
+    reachable, heart = ellipse(side, REACH), ellipse(side, HEART_REACH)
     near = (face & reachable).astype(np.uint8)
     _, parts = cv2.connectedComponents(near)
     own = np.isin(parts, np.unique(parts[heart & (near > 0)]))
@@ -86,8 +93,7 @@ def behind_glasses(worn: NDArray[np.uint8], bare: NDArray[np.uint8]) -> NDArray[
 
 def average_outline(side: int) -> NDArray[np.bool_]:
     """Where the average face lies in a canonical crop, S x S."""
-    y, x = (np.mgrid[:side, :side] + 0.5) / side
-    return np.asarray(((x - CENTRE[0]) / AVERAGE_REACH[0]) ** 2 + ((y - CENTRE[1]) / AVERAGE_REACH[1]) ** 2 <= 1)
+    return ellipse(side, AVERAGE_REACH)
 
 
 def share_inside(inside: NDArray[np.bool_]) -> float:
@@ -96,10 +102,7 @@ def share_inside(inside: NDArray[np.bool_]) -> float:
     Args:
         inside: S x S, as in `types.Crop`.
     """
-    side = inside.shape[0]
-    y, x = (np.mgrid[:side, :side] + 0.5) / side
-    middle = ((x - CENTRE[0]) / 0.3) ** 2 + ((y - CENTRE[1]) / 0.35) ** 2 <= 1
-    return float(inside[middle].mean())
+    return float(inside[ellipse(len(inside), MIDDLE_REACH)].mean())
 
 
 def replaced_mask(parsing: NDArray[np.uint8]) -> Floats:

