@@ -1,4 +1,4 @@
-"""The network for clips: it begins as the one for photos, learns from pairs of frames, and its clips are prepared."""
+"""The network for clips: it begins as the one for photos, learns frame by frame, and its clips are prepared."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ from masquerade.networks.discriminators import Discriminator
 from masquerade.networks.harmonization import HarmonizationNet, TemporalHarmonizationNet
 from masquerade.networks.shape import ShapeVAE
 from masquerade.training import temporal
+from masquerade.training.data import open_prepared
 from masquerade.training.export import TASKS, TOLERANCE, export_network
-from masquerade.training.faces import Batch
+from masquerade.training.faces import faces_of
+from masquerade.training.journeys import Journeys, Trips
 from masquerade.training.loop import CHECKPOINT, Budget
-from masquerade.training.pairs import clips_of, from_clips, from_photos, moved
 from masquerade.training.rough import CodeMeans
+from masquerade.training.streams import ClipStreams, Drift, PhotoStreams, clips_of, moved
 
 
 def photo_network() -> HarmonizationNet:
@@ -72,28 +74,56 @@ def test_a_fresh_network_begins_as_the_photo_network() -> None:
     assert torch.allclose(given, torch.lerp(expected, previous, share), atol=1e-5)
 
 
-def test_only_neighbours_are_pairs(clips: Path, prepared: Path) -> None:
+def test_streams_follow_clips_as_far_as_there_are_neighbours(clips: Path, prepared: Path) -> None:
     found = clips_of(clips)
     assert found.later.tolist() == [1, 2, 3, 5, 7, 8, 9, 11]
-    pairs = from_clips(found, 8, np.random.default_rng(0))
+    streams = ClipStreams(found, 8, longest=24, rng=np.random.default_rng(0))
+    before, run = streams.step(), torch.zeros(8)
+    assert before.begins.all()
     inner = (slice(None), slice(None), slice(None), slice(10, -10))
-    assert (moved(pairs.before.pictures, pairs.flow) - pairs.now.pictures)[inner].abs().max() < 1e-3
+    for _ in range(10):
+        frames = streams.step()
+        goes_on = ~frames.begins
+        undone = (moved(before.now.pictures, frames.flow) - frames.now.pictures)[inner][goes_on]
+        assert undone.numel() == 0 or undone.abs().max() < 1e-3
+        run = torch.where(goes_on, run + 1, torch.zeros(8))
+        assert run.max() <= 3
+        before = frames
     with pytest.raises(MasqueradeError, match="prepare-clips"):
         clips_of(prepared)
 
 
-def test_made_motion_is_known() -> None:
+def test_photos_drift_by_a_motion_that_is_known(prepared: Path) -> None:
     torch.manual_seed(0)
-    y, x = torch.meshgrid(torch.linspace(0, 9, 128), torch.linspace(0, 7, 128), indexing="ij")
-    smooth = torch.stack([x.sin(), y.cos(), (x + y).sin()]).expand(6, 3, 128, 128)
-    planes, masks, numbers = torch.rand(6, 14, 128, 128).round(), torch.rand(6, 1, 128, 128), torch.zeros(6, 11)
-    pairs = from_photos(Batch(smooth, planes, masks, numbers[:, :2], numbers), motion_px=1.5, light_change=0.0)
-    inner = (slice(None), slice(None), slice(12, -12), slice(12, -12))
-    still = (pairs.before.pictures - smooth)[inner].abs().mean()
-    undone = (moved(pairs.before.pictures, pairs.flow) - smooth)[inner].abs().mean()
-    assert still > 0.03 and undone < still / 10
-    assert 0.5 < pairs.flow.norm(dim=1).mean() < 4
-    assert set(pairs.before.planes.unique().tolist()) == {0.0, 1.0}
+    faces, rng = faces_of(open_prepared(prepared), "train"), np.random.default_rng(0)
+    streams = PhotoStreams(faces, 6, longest=24, rng=rng, drift=Drift(light=0.0))
+    before, still, undone = streams.step(), list[float](), list[float]()
+    inner = (slice(None), slice(None), slice(24, -24), slice(24, -24))
+    for _ in range(12):
+        frames = streams.step()
+        goes_on = ~frames.begins
+        still.append(float((before.now.pictures - frames.now.pictures)[inner][goes_on].abs().mean()))
+        undone.append(float((moved(before.now.pictures, frames.flow) - frames.now.pictures)[inner][goes_on].abs().mean()))
+        assert 0.3 < frames.flow[goes_on].norm(dim=1).mean() < 8
+        assert set(frames.now.planes.unique().tolist()) == {0.0, 1.0}
+        before = frames
+    assert np.mean(undone) < np.mean(still) / 4
+
+
+def test_a_stream_is_given_what_was_made_of_the_frame_before_moved_along(clips: Path, prepared: Path) -> None:
+    torch.manual_seed(0)
+    faces, exact = faces_of(open_prepared(prepared), "train"), Trips(longest=24, astray=0.0, wobble_px=0.0, mixed=0.0)
+    journeys = Journeys(faces, clips_of(clips), None, 4, 0, exact, np.random.default_rng(0))
+    first = journeys.step()
+    assert first.previous_mask.max() == 0 and torch.equal(first.before, first.now.pictures)
+    for _ in range(3):
+        made = torch.rand_like(first.now.pictures) * 0.2 + 0.4
+        journeys.remember(made)
+        given = journeys.step()
+        there = (given.previous_mask > 0).expand_as(given.previous)
+        assert there.any() and given.previous[there].min() > 0.2 and not given.previous[~there].any()
+        assert torch.equal(given.previous, given.made_before * (given.previous_mask > 0))
+        assert (given.comparable <= given.now.masks).all()
 
 
 def test_a_run_begins_from_a_photo_run_and_goes_on_from_its_own(prepared: Path, clips: Path, tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ from masquerade.training.proxy import blurred
 FINE = 1.6
 """Details are what a blur of this sigma takes away, in pixels."""
 
+COARSER = 4.0
+"""And features of a face what this one does."""
+
 LIGHT_CELLS = 8
 """Light is compared in so many by so many cells."""
 
@@ -106,7 +109,7 @@ def light_difference(fake: torch.Tensor, masks: torch.Tensor, truth: torch.Tenso
     return difference.abs().sum() / (3 * share.sum().clamp(min=1))
 
 
-def detail_difference(fake: torch.Tensor, given: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+def detail_difference(fake: torch.Tensor, given: torch.Tensor, masks: torch.Tensor, sigma: float = FINE) -> torch.Tensor:
     """Mean difference of what is finer than a few pixels, within the face."""
-    fine = (fake - blurred(fake, FINE)) - (given - blurred(given, FINE))
+    fine = (fake - blurred(fake, sigma)) - (given - blurred(given, sigma))
     return (fine.abs() * masks).sum() / (3 * masks.sum().clamp(min=1))
