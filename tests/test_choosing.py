@@ -87,6 +87,21 @@ def test_a_face_that_resembles_the_person_in_one_view_only_is_not_taken() -> Non
     assert chosen(Person(0, portraits=[look(60)], views=[look(60), look(120)], embedding=axis(0))) == 120
 
 
+def test_a_look_in_which_everybody_is_the_person_does_not_widen_the_search() -> None:
+    class SeesThePersonInWhite(KnowsGrays):
+        def embed(self, photo: Pixels, face: Face) -> Floats:
+            return axis(0) if photo[0, 0, 0] > 200 else super().embed(photo, face)
+
+    def tried(*views: Portrait) -> tuple[int, int]:
+        knows, drawer = SeesThePersonInWhite(), DrawsGray()
+        person = Person(0, portraits=[look(60)], views=list(views), embedding=axis(0))
+        found = Chooser(Parts(knows, knows, knows, drawer), Audit(knows, knows, 0.359, 0.01))(person, np.random.default_rng(0))
+        assert found is not None
+        return found.identity.seed, len(list(drawer.bank.grays))
+
+    assert tried(look(60), look(255)) == tried(look(60), look(60))
+
+
 def test_somebody_is_found_for_a_person_of_whom_nothing_is_known() -> None:
     assert chosen(Person(0)) == 90
     assert chosen(Person(0, portraits=[look(60)]), DrawsGray(reads=False)) == 90

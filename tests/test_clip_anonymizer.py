@@ -180,7 +180,7 @@ class SeesThePersonAt(Sees):
 
 @pytest.mark.parametrize(
     ("alike", "likeness", "obscured"),
-    [({3}, 0.33, set[int]()), ({3}, 0.355, set(range(3, 6))), ({3}, 0.5, set(range(3, 9))), (set(range(3, 30)), 0.355, set(range(3, 30)))],
+    [({3}, 0.32, set[int]()), ({3}, 0.355, set(range(3, 6))), ({3}, 0.9, set(range(3, 12))), (set(range(3, 30)), 0.355, set(range(3, 30)))],
     ids=["below the limit", "once", "once, much", "from then on"],
 )
 def test_a_track_is_obscured_from_the_first_frame_that_is_alike_and_comes_back(alike: set[int], likeness: float, obscured: set[int]) -> None:

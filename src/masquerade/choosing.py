@@ -50,6 +50,11 @@ a beard, with 0.18 the woman of the seated clip a crooked smile. Where the best 
 DANGER = 10.0
 """How much every bit of likeness above that counts, beside what else speaks against an identity."""
 
+LOST, HOPELESS = 0.05, 0.15
+"""In a look in which it is so far beyond the limit a face is obscured, and it counts no more how far; where it is as far as the second, as with heads
+that are bent or half hidden, everybody is, and no others are looked for on its account: in the crowd clip each of three people had a look with
+cosines of 0.57 to 0.65 with everybody, which decided who was chosen for all the others."""
+
 FORESEEN = 2.0
 """How much likeness that is only foreseen counts, though it may be far from any danger: counted as much as danger, the least alike were drawn, and
 they are the ugliest (seated clip: spread +0.11 instead of +0.04, a rugged face on a young woman)."""
@@ -203,12 +208,16 @@ class Chooser:
                     around, search.foresee = replace(around, age=None), self._foresee(person, DANGER, around)
             best = self._narrowed(candidates, looks, person, shortlists)
             finalists.append(_Finalist(best, tilt, looks[0]))
-            if max(best.likeness) < self._audit.limit - SAFE:
+            if max(self._hopeful(best.likeness)) < self._audit.limit - SAFE:
                 break
             # First of any age, then of either sex: somebody who does not quite suit the hair is better than nobody.
             around = replace(around, age=None, female=None if len(finalists) > 1 else around.female)
             search.foresee = self._foresee(person, DANGER, around)
         return finalists
+
+    def _hopeful(self, likeness: Sequence[float]) -> list[float]:
+        """What was measured in looks in which not everybody is alike; all, if there are none."""
+        return [v for v in likeness if v < self._audit.limit + HOPELESS] or list(likeness)
 
     def _looks(self, person: Person, upright: float) -> list[_Look]:
         portraits = [*person.portraits[:BEST_LOOKS], *person.views]
@@ -264,6 +273,6 @@ class Chooser:
 
     def _cost(self, look: _Look, drawn: Floats, appraisal: Appraisal, similarity: float) -> float:
         """How little a new face is fit to stand for its person in a look: likeness beyond what is safe, and what else speaks against it."""
-        beyond = similarity - (self._audit.limit - CHOICE_MARGIN)
+        beyond = min(similarity, self._audit.limit + LOST) - (self._audit.limit - CHOICE_MARGIN)
         restless = contrast_of(drawn, look.reading.mask) / max(contrast_of(look.crop.pixels.astype(np.float32), look.reading.mask), 1e-3) - 1
         return max(appraisal.burden, 0.0) + DANGER * max(beyond, 0.0) + RESTLESS * max(restless, 0.0)
