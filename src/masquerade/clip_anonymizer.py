@@ -247,7 +247,8 @@ class ClipAnonymizer:
             # What did not do is not tried again until the face passes, who is only unclear excepted: to and fro would flicker.
             state.softer = min(state.softer + 1, len(OUT_OF_FOCUS) - (not state.failing))
         region[...] = before
-        return self._obscure(pixels, tracked, reason)
+        # A sketch's features lie where the face's own are, and lean as it does.
+        return self._obscure(pixels, replace(tracked, face=placed(tracked.face, state.placement)), reason)
 
     def _is_doubtful(self, state: _TrackState, face: Face) -> bool:
         """Whether this frame may be beyond the limit: the track is near it, the head turns, or the face is of another size, and may be another's."""
