@@ -44,7 +44,7 @@ BEST_LOOKS = 2
 
 CHOICE_MARGIN, SAFE = 0.14, 0.05
 """On these looks a new face should stay so far below the audit's limit: in other frames it may look that much more like the person (lectern clip: at
-most 0.24 on eight looks, 0.39 in a frame). Asked for more, the least alike were drawn, and they are ugly: with 0.22 a woman in the glasses clip got
+most 0.24 on eight looks, 0.30 in a frame). Asked for more, the least alike were drawn, and they are ugly: with 0.22 a woman in the glasses clip got
 a beard, with 0.18 the woman of the seated clip a crooked smile. Where the best does not even stay by the second below it, others are looked for."""
 
 DANGER = 10.0

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from masquerade.steadying import UNLIKE
 from masquerade.training.faces import Batch, Faces
 from masquerade.training.loop import DEVICE, autocast
 from masquerade.training.proxy import blurred, spoilt
@@ -15,9 +16,9 @@ from masquerade.training.rough import Rough, toned
 from masquerade.training.shape import drawn_anew
 from masquerade.training.streams import Clips, ClipStreams, Drift, Frames, PhotoStreams, beside, moved
 
-TRUSTED = 6.0 / 127.5
-"""Difference of true frames, once the motion is undone, up to which the frame before is trusted, from twice as much on not (see
-`masquerade.steadying`)."""
+TRUSTED = UNLIKE / 127.5
+"""Difference of true frames, once the motion is undone, up to which the frame before is trusted, from twice as much on not, as at
+work, for pictures in [-1, 1]."""
 
 
 @dataclass(frozen=True)

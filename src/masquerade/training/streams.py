@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from masquerade.errors import MasqueradeError
 from masquerade.regions import GLASSES, INNER
 from masquerade.training.data import open_prepared
-from masquerade.training.faces import Batch, Faces, batch_at, batch_of
+from masquerade.training.faces import SMOOTHED, Batch, Faces, batch_at, batch_of
 from masquerade.training.loop import DEVICE
 from masquerade.training.shape import GLASSES_SHARE
 
@@ -82,8 +82,8 @@ class ClipStreams:
         longest: frames of one.
     """
 
-    def __init__(self, clips: Clips, count: int, longest: int, rng: np.random.Generator, smoothed: float = 0.6) -> None:
-        self._clips, self._longest, self._rng, self._smoothed = clips, longest, rng, smoothed
+    def __init__(self, clips: Clips, count: int, longest: int, rng: np.random.Generator) -> None:
+        self._clips, self._longest, self._rng = clips, longest, rng
         self._follows = np.zeros(len(clips.flow) + 1, bool)
         self._follows[clips.later] = True
         self._rows, self._left = np.zeros(count, np.int64), np.zeros(count, np.int64)
@@ -97,7 +97,7 @@ class ClipStreams:
         self._left -= 1
         self._rows[begins] = self._rng.choice(self._clips.later, fresh) - 1
         self._left[begins] = self._rng.integers(1, self._longest + 1, fresh)
-        self._flip[begins], self._smooth[begins] = self._rng.random(fresh) < 0.5, self._rng.random(fresh) < self._smoothed
+        self._flip[begins], self._smooth[begins] = self._rng.random(fresh) < 0.5, self._rng.random(fresh) < SMOOTHED
         flow = self._clips.flow[torch.from_numpy(self._rows).to(DEVICE)].float().permute(0, 3, 1, 2)
         mirrored = flow.flip(3) * torch.tensor([-1.0, 1.0], device=DEVICE)[:, None, None]
         flow = torch.where(torch.from_numpy(self._flip).to(DEVICE)[:, None, None, None], mirrored, flow)
