@@ -70,7 +70,7 @@ class Paints(Upright):
     def __init__(self, colour: Sequence[int], readable: bool = True) -> None:
         self.colour, self.readable, self.bank = np.float32(colour), readable, Bank()
 
-    def read(self, crop: Crop, sure: bool = False) -> Reading | None:
+    def read(self, crop: Crop, sure: bool = False, dark: bool = False, scene: Crop | None = None) -> Reading | None:
         y, x = (np.mgrid[:128, :128] - 63.5) / 50
         mask = (x**2 + y**2 < 1).astype(np.float32)
         reading = Reading(np.ones((128, 128), np.uint8), mask, np.zeros(11, np.float32), Surroundings(None, 0.5))
@@ -152,7 +152,7 @@ def test_a_mouth_that_opens_too_little_is_asked_again_unless_that_is_worse(photo
     class OpensItsMouth(Paints):
         """The more it is asked to open its mouth the bluer it is; what it shows of that is another matter."""
 
-        def read(self, crop: Crop, sure: bool = False) -> Reading | None:
+        def read(self, crop: Crop, sure: bool = False, dark: bool = False, scene: Crop | None = None) -> Reading | None:
             found = super().read(crop, sure)
             assert found is not None
             condition = found.condition.copy()
@@ -175,7 +175,7 @@ def test_a_mouth_that_opens_too_little_is_asked_again_unless_that_is_worse(photo
 
 def test_mostly_hidden_faces_are_obscured(photo: Pixels) -> None:
     class SeesLittle(Paints):
-        def read(self, crop: Crop, sure: bool = False) -> Reading | None:
+        def read(self, crop: Crop, sure: bool = False, dark: bool = False, scene: Crop | None = None) -> Reading | None:
             found = super().read(crop, sure)
             return None if found is None else replace(found, visible=0.3)
 

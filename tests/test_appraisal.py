@@ -7,7 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from masquerade.appraisal import AGREEMENT, FAINT_FROM, FAINTEST, LOPSIDED_FROM, ROUGH_FROM, UNITS, UNREADABLE, Appraisal, appraise
+from masquerade.appraisal import (
+    AGREEMENT,
+    FAINT_FROM,
+    FAINTEST,
+    LOPSIDED_FROM,
+    ROUGH_FROM,
+    UNITS,
+    UNREADABLE,
+    Appraisal,
+    appraise,
+    other_age,
+    other_hair,
+    other_sex,
+)
 from masquerade.faces.second_opinion import LIMIT, WEIGHT
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
@@ -109,3 +122,19 @@ def test_a_dark_patch_for_an_eye_is_a_burden_light_from_the_side_is_none() -> No
     assert lit.lopsidedness < LOPSIDED_FROM + 0.02
     assert patched.lopsidedness > 3 * LOPSIDED_FROM
     assert replace(patched, distinctness=None).burden > replace(plain, distinctness=None).burden + 0.1
+
+
+def test_faces_of_the_sex_and_age_that_the_surroundings_suggest_bear_nothing() -> None:
+    woman, years = np.float32([3, 0, -3]), np.float32([20, 40, 60])
+    assert other_sex(woman, 1.0).argsort().tolist() == [0, 1, 2] and other_sex(woman, 1.0)[0] == 0
+    assert other_sex(woman, 0.0).argsort().tolist() == [2, 1, 0] and other_sex(woman, 0.0)[2] == 0
+    # Where it is in doubt, faces that might be either bear least.
+    assert other_sex(woman, 0.5).argmin() == 1
+    assert not other_sex(woman, None).any() and not other_age(years, None).any()
+    assert other_age(years, 38.0).argsort().tolist() == [1, 0, 2] and other_age(years, 38.0)[1] == 0
+
+
+def test_faces_go_with_the_hair_that_is_there() -> None:
+    goes = np.float32([-50, -30, -10])
+    assert other_hair(goes, -12.0).argmin() == 2 and other_hair(goes, -48.0).argmin() == 0
+    assert not other_hair(goes, None).any()

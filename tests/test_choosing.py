@@ -40,7 +40,7 @@ class DrawsGray(Upright):
         self.bank, self.reads, self.visible, self.clear = Bank(), reads, visible, clear
         self.condition = np.array([0] * 10 + [glasses], np.float32)
 
-    def read(self, crop: Crop, sure: bool = False, dark: bool = False) -> Reading | None:
+    def read(self, crop: Crop, sure: bool = False, dark: bool = False, scene: Crop | None = None) -> Reading | None:
         mask = np.ones((128, 128), np.float32)
         reading = Reading(np.ones((128, 128), np.uint8), mask, self.condition, Surroundings(None, 0.5), self.visible)
         return reading if self.reads else None

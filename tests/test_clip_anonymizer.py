@@ -42,7 +42,7 @@ class Flickers(Upright):
         self.previous: list[tuple[Floats, Floats] | None] = []
         self.temporal: list[bool] = []
 
-    def read(self, crop: Crop, sure: bool = False, dark: bool = False) -> Reading | None:
+    def read(self, crop: Crop, sure: bool = False, dark: bool = False, scene: Crop | None = None) -> Reading | None:
         measured = self.measure(crop)
         return self.reading(crop, measured.shares, measured.condition)
 
@@ -53,7 +53,9 @@ class Flickers(Upright):
         shares[0] = 1 - shares[1]
         return Measured(shares, np.zeros(10, np.float32), Placement())
 
-    def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False, chosen: bool = False) -> Reading | None:
+    def reading(
+        self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False, scene: Crop | None = None
+    ) -> Reading | None:
         return Reading(shares.argmax(0).astype(np.uint8), shares[1], np.zeros(11, np.float32), Surroundings(None, 0.5))
 
     def draw(
@@ -313,7 +315,7 @@ def test_a_face_that_cannot_be_read_for_an_instant_is_as_it_was(seen: Seen, obsc
             return measured._replace(shares=np.zeros_like(measured.shares)) if len(self.drawn) == 2 else measured
 
         def reading(
-            self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False, chosen: bool = False
+            self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False, scene: Crop | None = None
         ) -> Reading | None:
             return super().reading(crop, shares, condition) if shares[1].mean() > 0.05 else None
 

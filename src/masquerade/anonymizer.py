@@ -16,6 +16,7 @@ from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.geometry import shifted
 from masquerade.faces.placing import placed
 from masquerade.faces.recognition import THRESHOLD
+from masquerade.faces.scene import scene_of
 from masquerade.faces.yunet import YuNet
 from masquerade.generation.replacement import Reading, ShapeSource
 from masquerade.generation.search import Search
@@ -162,7 +163,8 @@ class Anonymizer:
         crop = self._replacement.crop(photo, face)
         if share_inside(crop.inside) < LEAST_INSIDE:
             return _Found(face, why_not="mostly outside the picture")
-        reading = self._replacement.read(crop, sure=face.score >= SURE_SCORE and share_inside(crop.inside) >= SURE_INSIDE)
+        sure = face.score >= SURE_SCORE and share_inside(crop.inside) >= SURE_INSIDE
+        reading = self._replacement.read(crop, sure, scene=scene_of(photo, crop))
         if reading is None:
             return _Found(face, why_not="no face for the parser")
         if reading.visible < LEAST_VISIBLE:

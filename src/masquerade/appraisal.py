@@ -59,6 +59,11 @@ UNSUITED_BROWS, UNSUITED_SIGNS, DULL_EYES, TOOTHLESS = 0.02, 0.02, 0.012, 0.03
 `masquerade.generation.signs`; how much every L* that the eyes' whites lack; and how much every unit that an
 open mouth lacks of teeth, see `masquerade.generation.teeth`."""
 
+OTHER_SEX, PLAIN, OTHER_AGE, SPAN, OTHER_HAIR = 0.05, 1.5, 0.004, 6.0, 0.004
+"""How much it counts that a new face will be taken for the other sex than the surroundings', in logarithms of the odds, where it is not taken for the
+right one by so much; every year beyond so many that it will look older or younger; and every L* by which the hair there is lighter or darker than
+what goes with it."""
+
 FEATURES, FEATURES_REACH, EDGE_REACH = (BROWS, EYES, GLASSES, NOSE, MOUTH, UPPER_LIP, LOWER_LIP), 0.04, 0.02
 """Where skin is not looked at: so near to one of the person's features that a stranger's may lie there, and at the face's edge, in shares of
 the side."""
@@ -206,9 +211,34 @@ def foresee_with(
         eyes = brows * misfit(f.brows, around.hair) - distinctness * f.distinctness
         signs = UNSUITED_SIGNS * unsuited(f.beard, f.paint, around.female)
         details = DULL_EYES * dullness(f.whites) + TOOTHLESS * toothless(f.teeth)
-        return np.asarray(likeness * f.likeness + beside + contrast * f.contrast + eyes + signs + details, np.float32)
+        fit = (
+            OTHER_SEX * other_sex(f.woman, around.female) + OTHER_AGE * other_age(f.years, around.age) + OTHER_HAIR * other_hair(f.hair, around.hair)
+        )
+        return np.asarray(likeness * f.likeness + beside + contrast * f.contrast + eyes + signs + details + fit, np.float32)
 
     return burden
+
+
+def other_sex(woman: Floats, female: float | None) -> Floats:
+    """How far faces are from being taken for the sex of their surroundings: K numbers, 0 where they are by `PLAIN`, or where either sex will do.
+
+    Args:
+        woman: logarithm of the odds that they are taken for a woman, K.
+        female: probability that the surroundings are a woman's.
+    """
+    if female is None:
+        return np.zeros_like(woman)
+    return np.asarray(female * np.maximum(PLAIN - woman, 0) + (1 - female) * np.maximum(PLAIN + woman, 0), np.float32)
+
+
+def other_age(years: Floats, age: float | None) -> Floats:
+    """By how many years more than `SPAN` faces look older or younger than their surroundings: K numbers."""
+    return np.zeros_like(years) if age is None else np.asarray(np.maximum(np.abs(years - age) - SPAN, 0), np.float32)
+
+
+def other_hair(goes: Floats, hair: float | None) -> Floats:
+    """By how much the hair that goes with faces is lighter or darker than what is there, in L* of CIELAB: K numbers."""
+    return np.zeros_like(goes) if hair is None else np.asarray(np.abs(goes - hair), np.float32)
 
 
 def contrast_of(face: Floats, mask: Floats) -> float:

@@ -13,6 +13,7 @@ from masquerade.enlarging import lay
 from masquerade.exposure import DARK_FROM, brightened, darkened, gain_of
 from masquerade.faces.people import Person, Portrait
 from masquerade.faces.placing import LESS_UPRIGHT, UPRIGHT, placed
+from masquerade.faces.scene import scene_of
 from masquerade.generation.asking import Answers
 from masquerade.generation.identity import Surroundings, together
 from masquerade.generation.replacement import Reading
@@ -246,7 +247,8 @@ class Chooser:
         crop = self._drawer.crop(portrait.pixels, portrait.face)
         gain = gain_of(crop)
         lit = brightened(crop, gain)
-        reading = self._drawer.read(lit, dark=gain >= DARK_FROM)
+        scene = brightened(scene_of(portrait.pixels, crop), gain)
+        reading = self._drawer.read(lit, dark=gain >= DARK_FROM, scene=scene)
         if reading is None:
             return None
         return _Look(portrait, lit, gain, reading, self._audit.describe(portrait.pixels, portrait.face, in_place=True), placement.turn != 0)

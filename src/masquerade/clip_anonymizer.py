@@ -288,12 +288,12 @@ class ClipAnonymizer:
         answers = state.chosen.answers
         asked = condition if answers is None else answers.asking(condition)
         dark = state.gain >= DARK_FROM
-        reading = replacement.reading(lit, shares, asked, dark=dark, chosen=True) or self._reading_of_sure(lit, shares, asked, state)
+        reading = replacement.reading(lit, shares, asked, dark=dark) or self._reading_of_sure(lit, shares, asked, state)
         if reading is None and last is not None and motion is not None and is_found and state.unread < UNREAD:
             # The detector saw it: it only cannot be read for an instant.
             state.unread += 1
             shares = motion.of_planes(last.shares)
-            reading = replacement.reading(lit, shares, asked, dark=dark, chosen=True)
+            reading = replacement.reading(lit, shares, asked, dark=dark)
         else:
             state.unread = 0
         if reading is None:
@@ -321,7 +321,7 @@ class ClipAnonymizer:
         seen = any(np.abs(f.landmarks.mean(0) - middle).max() < SAME_PLACE * crop.size for f in self._parts.checker(crop.pixels))
         state.seen = float(seen) if state.seen is None else state.seen + FRESH * (seen - state.seen)
         assert self._parts.replacement is not None
-        return self._parts.replacement.reading(crop, shares, condition, sure=True, chosen=True) if state.seen > 0.5 else None
+        return self._parts.replacement.reading(crop, shares, condition, sure=True) if state.seen > 0.5 else None
 
     def _similarity(self, original: Pixels, pixels: Pixels, tracked: TrackedFace, placement: Placement) -> float | None:
         """How much what stands there now resembles the person; see `resemblance`."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from masquerade.generation.brows import brows_of, hair_of, misfit
-from masquerade.generation.colours import lab_of
+from masquerade.generation.lab import lab_of
 from masquerade.regions import BROWS, HAIR, SKIN
 
 PARSING = np.full((128, 128), SKIN, np.uint8)

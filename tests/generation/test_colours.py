@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from masquerade.generation.colours import FOLLOWING, LARGEST_TONING, gray, is_gray, lab_of, toned
+from masquerade.generation.colours import FOLLOWING, LARGEST_TONING, gray, is_gray, toned
+from masquerade.generation.lab import lab_of
 from masquerade.regions import BACKGROUND, EARS, EYES, MOUTH, SKIN
 from masquerade.types import Floats
 
@@ -44,7 +45,7 @@ def test_skin_becomes_the_persons_eyes_stay_white_and_surroundings_as_they_are()
 @pytest.mark.parametrize("lightness", [45, 79])
 def test_eyes_are_lighter_and_darker_with_the_skin_but_less(lightness: int) -> None:
     face, parsing = drawn((60, 8, 20))
-    after = lab_of(toned(face, parsing, np.array([lightness, 14, 18], np.float32)))
+    after = lab_of(toned(face, parsing, np.array([lightness, 14, 18], np.float32), finished=False))
     skin, eyes = after[34, 30, 0] - 62, after[23, 30, 0] - 80
     assert eyes / skin == pytest.approx(FOLLOWING, abs=0.1)
 

@@ -7,6 +7,7 @@ import numpy as np
 from skimage.data import astronaut
 
 from masquerade.appraisal import appraise
+from masquerade.faces.scene import scene_of
 from masquerade.faces.yunet import YuNet
 from masquerade.generation.foresight import Foresight
 from masquerade.masks import laid_over
@@ -20,7 +21,7 @@ def test_likeness_and_roughness_are_foreseen() -> None:
     photo = np.asarray(cv2.resize(astronaut()[:256, 96:352], (256, 256)), np.uint8)
     face = YuNet(0.6)(photo)[0]
     crop = drawer.crop(photo, face)
-    reading = drawer.read(crop)
+    reading = drawer.read(crop, scene=scene_of(photo, crop))
     assert reading is not None
     rng = np.random.default_rng(0)
     identities = [drawer.bank.draw(reading.around, rng) for _ in range(32)]

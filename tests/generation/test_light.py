@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from masquerade.generation.colours import lab_of
+from masquerade.generation.lab import lab_of
 from masquerade.generation.light import Light, between, light_of, lit
 from masquerade.regions import HAIR, SKIN
 from masquerade.types import Floats

@@ -26,8 +26,8 @@ def test_photos_are_prepared_from_folders(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "exclude.txt").write_text("excl\n")
     out = tmp_path / "prepared"
     assert main(["train", "prepare", "--data", str(photos), "--exclude", str(tmp_path / "exclude.txt"), "--out", str(out)]) == 0
-    crops, maps, pose = (np.load(out / f"{name}.npy") for name in ("crops", "parsing", "pose"))
-    assert crops.shape == (2, 128, 128, 3) and maps.shape == (2, 128, 128) and pose.shape == (2, 10)
+    crops, scenes, maps, pose = (np.load(out / f"{name}.npy") for name in ("crops", "scenes", "parsing", "pose"))
+    assert crops.shape == scenes.shape == (2, 128, 128, 3) and maps.shape == (2, 128, 128) and pose.shape == (2, 10)
     assert np.isfinite(pose).all()
     # The second is the mirror image of the first: the head is turned the other way.
     assert np.sign(pose[0, 1]) == -np.sign(pose[1, 1])

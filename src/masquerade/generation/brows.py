@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from masquerade.generation.colours import against_skin
+from masquerade.generation.lab import against_skin
 from masquerade.regions import BROWS, HAIR
 from masquerade.types import Floats
 
@@ -24,12 +24,12 @@ SLACK = 4.0
 
 
 def hair_of(lab: Floats, parsing: NDArray[np.uint8]) -> float | None:
-    """How much lighter than the skin the hair is; see `masquerade.generation.colours.against_skin`."""
+    """How much lighter than the skin the hair is; see `masquerade.generation.lab.against_skin`."""
     return against_skin(lab, parsing, HAIR, FEWEST_HAIR)
 
 
 def brows_of(lab: Floats, parsing: NDArray[np.uint8]) -> float | None:
-    """How much lighter than the skin the brows are; see `masquerade.generation.colours.against_skin`."""
+    """How much lighter than the skin the brows are; see `masquerade.generation.lab.against_skin`."""
     return against_skin(lab, parsing, BROWS, FEWEST_BROWS)
 
 

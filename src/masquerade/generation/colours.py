@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from masquerade.generation.eyes import contrasted
+from masquerade.generation.lab import lab_of
 from masquerade.generation.teeth import deepened, whitened
 from masquerade.masks import REPLACED
 from masquerade.regions import EARS, EYES, MOUTH, NOSE, SKIN
@@ -32,7 +34,8 @@ def toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats, finished: bool
         face: S x S x 3 float32 RGB in 0 to 255.
         parsing: S x S uint8, the map of the new face; what is no face there keeps its colours.
         skin: CIELAB of the skin that was there.
-        finished: whether the face is harmonised; only then its teeth are made white, and its open mouth dark behind them.
+        finished: whether the face is harmonised; only then its teeth are made white, its open mouth dark behind them, and its
+            eyes distinct.
     """
     skin_pixels = np.isin(parsing, (SKIN, NOSE))
     if skin_pixels.sum() < FEWEST_SKIN:
@@ -49,6 +52,8 @@ def toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats, finished: bool
     if finished:
         lab = deepened(whitened(lab, parsing), parsing)
     lab += cv2.GaussianBlur(change, (0, 0), 1.0)
+    if finished:
+        lab = contrasted(lab, parsing)
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)
 
 
@@ -67,24 +72,3 @@ def gray(faces: Floats) -> Floats:
     """Faces K x S x S x 3 without their colours."""
     luma = faces @ np.array([0.299, 0.587, 0.114], np.float32)
     return np.repeat(luma[..., None], 3, -1)
-
-
-def against_skin(lab: Floats, parsing: NDArray[np.uint8], label: int, fewest: int, share: float = 0.5) -> float | None:
-    """How much lighter than the skin a class is, in L* of CIELAB, by medians; None where too little is seen of either.
-
-    Args:
-        lab: S x S x 3, CIELAB of a picture.
-        parsing: its merged classes, S x S.
-        label: the class.
-        fewest: of fewer pixels nothing is told.
-        share: the quantile of the class that is taken instead of its median.
-    """
-    there, skin = parsing == label, np.isin(parsing, (SKIN, NOSE))
-    if there.sum() < fewest or skin.sum() < fewest:
-        return None
-    return float(np.quantile(lab[there, 0], share) - np.median(lab[skin, 0]))
-
-
-def lab_of(rgb: Floats | Pixels) -> Floats:
-    """CIELAB of RGB in 0 to 255, float32."""
-    return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)

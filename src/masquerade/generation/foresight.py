@@ -28,7 +28,10 @@ class Foreseen:
         brows: how much lighter than the skin they are, in L* of CIELAB.
         beard, paint: as `masquerade.generation.signs` tells.
         whites: how much lighter than the skin the lightest of the eyes are.
-        teeth: how far what is light in an open mouth is from teeth. These last five are not told from the mean.
+        teeth: how far what is light in an open mouth is from teeth.
+        woman: logarithm of the odds that they are taken for a woman.
+        years: how old they are taken to be.
+        hair: how much lighter than the skin the hair is that goes with them. These last eight are not told from the mean.
     """
 
     likeness: Floats
@@ -43,6 +46,9 @@ class Foreseen:
     paint: Floats
     whites: Floats
     teeth: Floats
+    woman: Floats
+    years: Floats
+    hair: Floats
 
 
 class Foresight:

@@ -17,10 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from masquerade.generation.brows import hair_of
-from masquerade.generation.colours import lab_of
-from masquerade.generation.tensors import planes_of
-from masquerade.regions import CLOTH, EARS, EYES, HAIR, HAT, INNER, MOUTH, NECK, OUTER
+from masquerade.regions import EYES, MOUTH
 from masquerade.types import Floats, Identity, Pixels
 from masquerade.weights import load_arrays
 
@@ -44,9 +41,6 @@ WHITES, FEWEST_WHITES, LIT = 62.0, 30, 0.5
 """Lightness (CIELAB) of eye whites and teeth in middling light, how many pixels of eyes and mouth tell it, and how much of its difference from
 that is taken from the skin's: of UTKFace's pictures the skin's lightness alone tells dark-skinned people from others with an AUC of 0.81, so
 corrected with 0.85; the difference is people in dim light."""
-
-CELLS = 8
-"""The surroundings are described by the share of each outer class in 8 x 8 cells, and by colours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,29 +94,6 @@ def in_middling_light(skin: Floats, whites: float | None) -> Floats:
     return np.asarray(skin + np.array([brighter, 0, 0]), np.float32)
 
 
-def features_around(crop: Pixels, parsing: NDArray[np.uint8]) -> Floats:
-    """Describes what surrounds a face: where each outer class lies, and the colours of hair, neck, ears, hat and clothes.
-
-    Args:
-        crop: RGB uint8, 128 x 128 x 3; no pixel of the inner face is looked at.
-        parsing: merged classes, 128 x 128.
-
-    Returns:
-        483 float32.
-    """
-    inside = np.isin(parsing, INNER)
-    planes = np.concatenate([planes_of(parsing[None])[0, list(OUTER)], inside[None].astype(np.float32)])
-    side = parsing.shape[0] // CELLS
-    cells = planes.reshape(len(planes), CELLS, side, CELLS, side).mean((2, 4))
-    lab = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2LAB), np.float32) / np.float32(128)
-    colours = []
-    for label in (HAIR, NECK, EARS, HAT, CLOTH):
-        pixels = lab[parsing == label]
-        enough = len(pixels) >= 40
-        colours += [float(enough), *(pixels.mean(0) if enough else np.zeros(3)), *(pixels.std(0) if enough else np.zeros(3))]
-    return np.concatenate([cells.reshape(-1), colours]).astype(np.float32)
-
-
 class IdentityBank:
     """Draws identities; equal random states give equal identities."""
 
@@ -130,19 +101,10 @@ class IdentityBank:
         arrays = load_arrays("identities.npz")
         self._shape, self._texture = arrays["shape"].astype(np.float32), arrays["texture"].astype(np.float32)
         self._skin, self._female, self._age = arrays["skin"].astype(np.float32), arrays["female"] == 1, arrays["age"].astype(np.float32)
-        self._around = {name: arrays[name].astype(np.float32) for name in ("around_mean", "around_scale", "sex_weight", "age_weight")}
         self._fitting = lru_cache(maxsize=4)(self._fit)
 
     def __len__(self) -> int:
         return len(self._shape)
-
-    def look_around(self, crop: Pixels, parsing: NDArray[np.uint8], skin: Floats | None) -> Surroundings:
-        """What the surroundings of a face suggest; see `features_around`."""
-        features = (features_around(crop, parsing) - self._around["around_mean"]) / self._around["around_scale"]
-        features = np.append(np.clip(features, -4, 4), 1)
-        female, age = float(features @ self._around["sex_weight"]), float(features @ self._around["age_weight"])
-        probability = 1 / (1 + float(np.exp(-female)))
-        return Surroundings(skin, probability, float(np.clip(age, 1, 90)), whites_of(crop, parsing), hair_of(lab_of(crop), parsing))
 
     def draw(self, around: Surroundings, rng: np.random.Generator) -> Identity:
         """One identity that fits the surroundings.

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from masquerade.generation.colours import lab_of
+from masquerade.generation.lab import lab_of
 from masquerade.masks import REPLACED
 from masquerade.regions import NOSE, SKIN
 from masquerade.types import Floats, Pixels

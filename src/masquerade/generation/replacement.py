@@ -15,18 +15,21 @@ from masquerade.faces.alignment import canonical_matrix, take_crop
 from masquerade.faces.completing import completed, faded
 from masquerade.faces.landmarks import Landmarks, condition_of
 from masquerade.faces.placing import UPRIGHT, Placement, placed, placement_of
+from masquerade.faces.scene import without_face
 from masquerade.generation.anonymization import Anonymization
-from masquerade.generation.brows import brows_of
+from masquerade.generation.brows import brows_of, hair_of
 from masquerade.generation.clarity import clarity
-from masquerade.generation.colours import gray, is_gray, lab_of, toned
+from masquerade.generation.colours import gray, is_gray, toned
 from masquerade.generation.eyes import whites_against_skin
 from masquerade.generation.harmonization import Harmonization, TemporalHarmonization
-from masquerade.generation.identity import IdentityBank, Surroundings
+from masquerade.generation.identity import IdentityBank, Surroundings, whites_of
+from masquerade.generation.lab import lab_of
 from masquerade.generation.light import Light, light_of, lit
 from masquerade.generation.segmentation import Segmentation
 from masquerade.generation.shape import Shape
 from masquerade.generation.signs import beard_of, paint_of
 from masquerade.generation.superresolution import Detailed, SuperResolution
+from masquerade.generation.surroundings import Onlookers
 from masquerade.generation.teeth import teeth_of
 from masquerade.generation.tensors import from_network, to_network
 from masquerade.limits import LEAST_VISIBLE
@@ -105,6 +108,7 @@ class Replacement:
 
     def __init__(self, threads: int = 2, shape: ShapeSource = "drawn") -> None:
         self._segmentation, self._landmarks, self.bank = Segmentation(threads), Landmarks(threads), IdentityBank()
+        self._onlookers = Onlookers(threads)
         self._shape, self._anonymization, self._harmonization = Shape(threads), Anonymization(threads), Harmonization(threads)
         self._source, self._threads = shape, threads
 
@@ -128,10 +132,10 @@ class Replacement:
         """Cuts a face's canonical crop, 128 x 128, out of a photo; see `masquerade.faces.completing` for what lies beyond its edge."""
         return completed(take_crop(photo, canonical_matrix(face, SIZE), SIZE), face)
 
-    def read(self, crop: Crop, sure: bool = False, dark: bool = False) -> Reading | None:
+    def read(self, crop: Crop, sure: bool = False, dark: bool = False, scene: Crop | None = None) -> Reading | None:
         """Parses a crop of 128 x 128; see `reading`."""
         measured = self.measure(crop)
-        return self.reading(crop, measured.shares, measured.condition, sure, dark)
+        return self.reading(crop, measured.shares, measured.condition, sure, dark, scene)
 
     def measure(self, crop: Crop) -> Measured:
         """Looks at a crop of 128 x 128."""
@@ -142,14 +146,17 @@ class Replacement:
         """Pose and expression of faces in canonical crops: K x 128 x 128 x 3 uint8 to K x 10."""
         return np.stack([condition_of(points) for points in self._landmarks.batch(faces)])
 
-    def reading(self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False, chosen: bool = False) -> Reading | None:
+    def reading(
+        self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False, scene: Crop | None = None
+    ) -> Reading | None:
         """A reading from what `measure` gave; None where the parser sees no face.
 
         Args:
             sure: that there is a face, though the parser does not see it, out of focus or in the dark: then one of average outline is assumed.
             dark: that the crop was taken in the dark, where what the parser does not see is not hidden: one of average outline is assumed
                 also where little is seen.
-            chosen: that it is known who will be drawn: of the surroundings only the skin is looked at then.
+            scene: the crop within what surrounds it (see `masquerade.faces.scene`), where somebody is to be chosen who fits there: without, of the
+                surroundings only the skin is looked at.
         """
         outline = average_outline(len(crop.pixels))
         parsing = without_specks(own_face(shares.argmax(0).astype(np.uint8)))
@@ -160,10 +167,14 @@ class Replacement:
             parsing = np.where(outline, np.uint8(SKIN), parsing)
         glasses = float((parsing == GLASSES).mean() > GLASSES_SHARE)
         skin = _skin(crop, parsing)
-        around = Surroundings(skin, None) if chosen else self.bank.look_around(crop.pixels, parsing, skin)
+        around = Surroundings(skin, None) if scene is None else self._look_around(crop, scene, parsing, skin)
         visible = _visible(parsing, outline & crop.inside)
         light = light_of(crop.pixels, parsing, crop.inside)
         return Reading(parsing, replaced_mask(parsing), np.append(condition, glasses).astype(np.float32), around, visible, light)
+
+    def _look_around(self, crop: Crop, scene: Crop, parsing: NDArray[np.uint8], skin: Floats | None) -> Surroundings:
+        female, age = self._onlookers(without_face(scene, parsing), crop.pixels, parsing)
+        return Surroundings(skin, female, age, whites_of(crop.pixels, parsing), hair_of(lab_of(crop.pixels), parsing))
 
     @cached_property
     def _temporal(self) -> TemporalHarmonization | None:

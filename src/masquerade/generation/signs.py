@@ -1,6 +1,6 @@
 """Signs of one sex, beards and painted lips: they are for those of whom hair and clothes leave no doubt.
 
-What surrounds a face tells its sex wrongly in one case of six, and nothing else may be asked. A man's shaven face passes for a woman's sooner than
+What surrounds a face tells its sex wrongly at times, and nothing else may be asked. A man's shaven face passes for a woman's sooner than
 a bearded one, a woman's face with pale lips for a man's sooner than a painted one.
 """
 

@@ -32,6 +32,11 @@ class Encoder(nn.Module):
         self.stem = nn.Sequential(body._conv_stem, body._bn0, nn.ReLU6())
         self.blocks = body._blocks
 
+    @staticmethod
+    def last_block(scales: int) -> int:
+        """Index of the block that gives the last of the first so many scales."""
+        return _LAST_BLOCKS[scales - 1]
+
     def forward(self, picture: torch.Tensor) -> list[torch.Tensor]:
         """N x 3 x S x S in [-1, 1] to five feature maps."""
         features, x = [], self.stem(picture)

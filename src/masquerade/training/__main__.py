@@ -10,7 +10,7 @@ from typing import Any
 
 from masquerade.errors import MasqueradeError
 
-NETWORKS = ("segmentation", "landmarks", "identity", "shape", "anonymization", "harmonization", "temporal", "superresolution")
+NETWORKS = ("segmentation", "landmarks", "identity", "shape", "anonymization", "harmonization", "temporal", "superresolution", "surroundings")
 TASKS = ("prepare", "prepare-clips", *NETWORKS)
 
 

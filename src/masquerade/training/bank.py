@@ -8,7 +8,6 @@ people came out as light-skinned ones, toned. A sample mixes hundreds of people 
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from masquerade.generation.identity import features_around, in_middling_light, whites_of
+from masquerade.generation.identity import in_middling_light, whites_of
+from masquerade.generation.surroundings import features_around
 from masquerade.networks.anonymization import TextureEncoder
 from masquerade.networks.shape import LATENT, ShapeVAE
 from masquerade.regions import CODED, GLASSES, SKIN
@@ -27,6 +27,7 @@ from masquerade.training.loop import CHECKPOINT, to_tensor
 from masquerade.training.maps import one_hot
 from masquerade.training.ridge import ridge
 from masquerade.training.shape import Shapes, latents_of, shapes_of
+from masquerade.training.witness import labels_of
 
 MADE_UP, SAMPLED = 3000, 5400
 LARGEST_YAW = 0.35
@@ -51,9 +52,6 @@ LOOSE = 0.1
 NEAREST = 10
 """What a person lacks is taken from one of so many of nearest skin."""
 
-UTK = re.compile(r"^(\d+)_([01])_([0-4])_")
-"""UTKFace's names: age, sex (1 female), origin (1 Black, 3 Indian, 4 Hispanic, Latino or Middle Eastern, and others)."""
-
 
 def write_bank(runs: Path, data: Path, weights: Path, seed: int = 0) -> str:
     """Writes weights/identities.npz; returns one line that says what it holds.
@@ -65,13 +63,13 @@ def write_bank(runs: Path, data: Path, weights: Path, seed: int = 0) -> str:
     rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
     shapes, rows = shapes_of(prepared, "train")
-    sexes, ages, origins = _labels(prepared, rows)
+    sexes, ages, origins = labels_of(prepared, rows)
     around, accuracy = _fit_around(prepared, shapes, rows, sexes, ages, rng)
 
     sharp = _sharpness(prepared, rows)
     usable = (np.abs(shapes.conditions[:, 1]) < LARGEST_YAW) & (sharp >= np.quantile(sharp, 1 - SHARPEST))
     known = np.flatnonzero(usable & (sexes >= 0) & ((ages >= 0) | shapes.made_up))
-    latents, codes, skin = _encode(prepared, shapes, rows, known, runs)
+    latents, codes, skin = encoded(prepared, shapes, rows, known, runs)
     codes = _completed(codes, skin, rng)
     sex, age, made_up = sexes[known], ages[known].astype(np.float64), shapes.made_up[known]
     age[made_up] = _guessed_ages(codes, age, made_up)[made_up]
@@ -113,20 +111,6 @@ def glasses_for(skin: NDArray[np.floating], data: Path, runs: Path, rng: np.rand
     return codes[[rng.choice(near) for near in nearest], CODED.index(GLASSES)]
 
 
-def _labels(prepared: Prepared, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Sex (1 female, 0 male), age and origin of some rows, -1 where unknown: by the folders `female/` and `male/`, or by UTKFace's file names."""
-    sexes, ages, origins = np.full((3, len(rows)), -1)
-    for index, row in enumerate(rows):
-        path = Path(prepared.table[row]["file"])
-        if match := UTK.match(path.name):
-            ages[index], sexes[index], origins[index] = (int(number) for number in match.groups())
-        elif "female" in path.parts:
-            sexes[index] = 1
-        elif "male" in path.parts:
-            sexes[index] = 0
-    return sexes, ages, origins
-
-
 def _sharpness(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.array([_sharpness_of(np.asarray(prepared.crops[r])) for r in rows])
 
@@ -135,7 +119,7 @@ def _sharpness_of(crop: NDArray[np.uint8]) -> float:
     return float(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_32F).std())
 
 
-def _encode(
+def encoded(
     prepared: Prepared, shapes: Shapes, rows: NDArray[np.int64], chosen: NDArray[np.int64], runs: Path
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Latents, codes and the skin's CIELAB, in middling light, of some faces."""

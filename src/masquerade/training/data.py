@@ -6,6 +6,7 @@ A prepared folder holds, all in the same order:
     table.csv     file, source, identity (-1: unknown), split (train, val, test), made_up (1: a person who does not exist)
     truth.npy     N x 128 x 128 uint8, hand-made parsing maps, 255 where there is none (only the labelled rows)
     parsing.npy   N x 128 x 128 uint8, SegmentationNet's maps in merged classes (see regions.py)
+    scenes.npy    N x 128 x 128 x 3 uint8 RGB, the faces within what surrounds them (see faces/scene.py), gray beyond the photo's edge
     pose.npy      N x 10 float32, the condition (see faces/landmarks.py), NaN where the mesh found no face
 """
 
@@ -22,6 +23,9 @@ from masquerade.errors import MasqueradeError
 
 MESH = "mesh.npy"
 """What `masquerade.training.mesh` writes beside the crops: N x 478 x 3 float16, MediaPipe's points in shares of the side, NaN where it saw none."""
+
+SCENES, PEOPLE = "scenes.npy", "people.npy"
+"""Scenes, and what `masquerade.training.witness` writes beside them: N x 2 float32, probability of a woman and age."""
 
 
 @dataclass(frozen=True, eq=False)

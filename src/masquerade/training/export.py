@@ -21,6 +21,7 @@ from masquerade.networks.landmarks import LandmarkNet
 from masquerade.networks.segmentation import CLASSES, SegmentationNet
 from masquerade.networks.shape import ShapeVAE
 from masquerade.networks.superresolution import SuperResolutionNet
+from masquerade.networks.surroundings import SurroundingsNet
 from masquerade.regions import FROM_PARSER, MERGED
 from masquerade.training.loop import CHECKPOINT, save_networks
 
@@ -48,9 +49,9 @@ class MergedSegmentation(nn.Module):
 
 @dataclass(frozen=True)
 class Task:
-    """How one network is exported: which part of the checkpoint, what goes in and comes out, and whether float16 is exact enough.
+    """How one network is exported: which part of the checkpoint, what goes in and comes out, and whether all large weights are stored as float16.
 
-    The exporter folds batch norms into convolutions, and what it folds is rounded once more.
+    The exporter folds batch norms into convolutions, and what it folds would be rounded once more: where that is not exact enough, it stays float32.
     """
 
     build: Callable[[], nn.Module]
@@ -73,6 +74,7 @@ TASKS = {
     "anonymization": Task(AnonymizationNet, "average", {"planes": (14, 128, 128), "code": (9, 32), "gaze": (2,)}, "picture", halved=False),
     "harmonization": Task(HarmonizationNet, "average", MENDED, "picture_out"),
     "temporal": Task(TemporalHarmonizationNet, "average", {**MENDED, "previous": (3, 128, 128), "previous_mask": (1, 128, 128)}, "picture_out"),
+    "surroundings": Task(lambda: SurroundingsNet(pretrained=False), "average", {"scene": (3, 128, 128)}, "told"),
     "superresolution": Task(SuperResolutionNet, "average", {"picture": (3, 128, 128), "mask": (1, 128, 128), "around": (3, 512, 512)}, "picture_out"),
 }
 
@@ -100,7 +102,7 @@ def export_network(name: str, network: nn.Module, weights: Path) -> float:
     with torch.no_grad():
         # What is shipped is what is compared: weights rounded to float16 first.
         for parameter in [*network.parameters(), *network.buffers()]:
-            if task.halved and parameter.is_floating_point() and parameter.numel() >= LEAST_HALVED:
+            if parameter.is_floating_point() and parameter.numel() >= LEAST_HALVED:
                 parameter.copy_(parameter.half().float())
     wrapped = task.wrap(network).eval()
     example = tuple(torch.rand(2, *shape) for shape in task.inputs.values())
@@ -110,8 +112,7 @@ def export_network(name: str, network: nn.Module, weights: Path) -> float:
         wrapped, example, path, input_names=list(task.inputs), output_names=[task.output], opset_version=18,
         dynamic_shapes=tuple({0: batch} for _ in example), external_data=False, dynamo=True, verbose=False,
     )  # fmt: skip
-    if task.halved:
-        _store_halved(path)
+    _store_halved(path, exactly=not task.halved)
     difference = parity(wrapped, path, {n: torch.rand(3, *s) for n, s in task.inputs.items()})
     if difference > TOLERANCE:
         raise MasqueradeError(f"The exported {name} differs from PyTorch by {difference:.2g}: do not ship it.")
@@ -129,8 +130,9 @@ def parity(network: nn.Module, path: Path, feed: dict[str, torch.Tensor]) -> flo
     return float(np.abs(expected - found).max())
 
 
-def _store_halved(path: Path) -> None:
-    """Large float32 weights become float16 with a cast behind, which ONNX Runtime folds away when it loads the file."""
+def _store_halved(path: Path, exactly: bool) -> None:
+    """Large float32 weights become float16 with a cast behind, which ONNX Runtime folds away when it loads the file; `exactly`: only those that are
+    the same in it."""
     model = onnx.load(path)
     casts = []
     for tensor in model.graph.initializer:
@@ -138,7 +140,7 @@ def _store_halved(path: Path) -> None:
         if array.dtype != np.float32 or array.size < LEAST_HALVED:
             continue
         halved = array.astype(np.float16)
-        if np.abs(halved.astype(np.float32) - array).max() > 1e-3 * max(1e-3, float(np.abs(array).max())):
+        if np.abs(halved.astype(np.float32) - array).max() > (0 if exactly else 1e-3 * max(1e-3, float(np.abs(array).max()))):
             continue
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(halved, name + "_half"))
@@ -173,7 +175,7 @@ def main(argv: list[str]) -> int:
         elif name == "foresight":
             from masquerade.training.foresight import write_foresight
 
-            print(write_foresight(args.data, args.weights))
+            print(write_foresight(args.data, args.runs, args.weights))
         else:
             if args.checkpoints:
                 save_networks(args.runs / name / CHECKPOINT, args.checkpoints / f"{name}.pt")

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from masquerade.errors import MasqueradeError
 from masquerade.faces.alignment import canonical_matrix, scale_of, take_crop
+from masquerade.faces.scene import HIDDEN, scene_of
 from masquerade.faces.yunet import YuNet
-from masquerade.types import Face, Pixels
+from masquerade.training.data import SCENES
+from masquerade.types import Crop, Face, Pixels
 
 SIZE = 128
 PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
@@ -49,6 +51,7 @@ class Prepared:
     photo: Photo
     pixels: Pixels
     truth: NDArray[np.uint8] | None
+    scene: Pixels | None
 
 
 def photos_of(source: Path, made_up: bool, exclude: frozenset[str]) -> list[Photo]:
@@ -138,8 +141,14 @@ def _crop_all(photos: list[Photo], side: int) -> list[Prepared]:
             mask = cv2.resize(mask, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
             placed = cv2.warpAffine(mask, matrix, (side, side), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
             truth = np.asarray(placed, np.uint8)
-        done.append(Prepared(photo, take_crop(rgb, matrix, side).pixels, truth))
+        crop = take_crop(rgb, matrix, side)
+        done.append(Prepared(photo, crop.pixels, truth, _framed(scene_of(rgb, crop)) if side == SIZE else None))
     return done
+
+
+def _framed(scene: Crop) -> Pixels:
+    """A scene, gray beyond the photo's edge."""
+    return np.where(scene.inside[..., None], scene.pixels, np.uint8(HIDDEN))
 
 
 def _palette_indices(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -154,7 +163,7 @@ def _chunks(photos: list[Photo], length: int) -> Iterator[list[Photo]]:
 
 
 def crop_photos(photos: list[Photo], out: Path, processes: int, side: int = SIZE) -> int:
-    """Finds and crops the largest face of every photo; writes crops.npy, truth.npy and table.csv; returns the number.
+    """Finds and crops the largest face of every photo; writes crops.npy, scenes.npy, truth.npy and table.csv; returns the number.
 
     Args:
         photos: what to look at.
@@ -168,6 +177,8 @@ def crop_photos(photos: list[Photo], out: Path, processes: int, side: int = SIZE
         for part in pool.map(partial(_crop_all, side=side), _chunks(photos, 200)):
             done += part
     np.save(out / "crops.npy", np.stack([d.pixels for d in done]))
+    if scenes := [d.scene for d in done if d.scene is not None]:
+        np.save(out / SCENES, np.stack(scenes))
     blank = np.full((side, side), NO_TRUTH, np.uint8)
     if any(d.truth is not None for d in done):
         np.save(out / "truth.npy", np.stack([blank if d.truth is None else d.truth for d in done]))
