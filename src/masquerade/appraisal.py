@@ -189,6 +189,7 @@ def foresee_with(
     contrast: float = 0.0,
     distinctness: float = 0.0,
     brows: float = UNSUITED_BROWS,
+    fit: float = 1.0,
 ) -> Foresee | None:
     """What will speak against identities for one person, as far as it can be told before they are drawn; to be compared only.
 
@@ -198,6 +199,7 @@ def foresee_with(
         around: what is known of the surroundings.
         likeness, commonness, contrast, distinctness: how much these count beside what `Appraisal.burden` knows of.
         brows: how much every L* counts by which they do not go with the hair.
+        fit: how much it counts, beside what it does in photos, that sex, age and hair are others than those of the surroundings.
 
     Returns:
         A function from K identities to K numbers, or None where nothing can be told.
@@ -211,10 +213,11 @@ def foresee_with(
         eyes = brows * misfit(f.brows, around.hair) - distinctness * f.distinctness
         signs = UNSUITED_SIGNS * unsuited(f.beard, f.paint, around.female)
         details = DULL_EYES * dullness(f.whites) + TOOTHLESS * toothless(f.teeth)
-        fit = (
+        unfit = (
             OTHER_SEX * other_sex(f.woman, around.female) + OTHER_AGE * other_age(f.years, around.age) + OTHER_HAIR * other_hair(f.hair, around.hair)
         )
-        return np.asarray(likeness * f.likeness + beside + contrast * f.contrast + eyes + signs + details + fit, np.float32)
+        looks = beside + contrast * f.contrast + eyes + signs + details
+        return np.asarray(likeness * f.likeness + looks + fit * unfit, np.float32)
 
     return burden
 

@@ -1,7 +1,7 @@
 """Who would fit where a face was: told from what surrounds it, the face itself hidden.
 
 Two onlookers are asked, since they err in different photos: SurroundingsNet, who sees the scene, and a linear model of where hair, neck and clothes
-lie and what colours they have. Of 300 photos of LFW the first tells 90% of the sexes as somebody does who sees the face, the second 91%, both 95%.
+lie and what colours they have. Of 300 photos of LFW the first tells 90% of the sexes as a network does that sees the faces, the second 91%, both 94%.
 """
 
 from __future__ import annotations
