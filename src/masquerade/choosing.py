@@ -66,7 +66,7 @@ instead of 0.84), and frames of one person differed more."""
 
 FIT = 0.5
 """How much it counts, beside what it does in photos, that sex, age and hair are others than those of the surroundings: as much as there, those who
-do fit were more alike to their persons (glasses clip: obscured 12% instead of 0, crowd clip 30% instead of 12%)."""
+do fit were more alike to their persons (glasses clip: obscured 12% instead of 0, crowd clip 30% instead of 17%)."""
 
 HARD = 1.2
 """Where the best of the first identities have more against them than this, many people are alike to the person: then what is foreseen counts as
