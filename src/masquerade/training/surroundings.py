@@ -18,8 +18,8 @@ from masquerade.networks.surroundings import SurroundingsNet
 from masquerade.training import augmentation as augment
 from masquerade.training.data import PEOPLE, SCENES, Prepared, open_prepared
 from masquerade.training.loader import Arrays, batches
-from masquerade.training.loop import Average, Budget, Losses, Run, autocast, begin_from, normalised, on_device, one_cycle, set_rate, to_tensor
-from masquerade.training.witness import told_loss
+from masquerade.training.loop import Average, Budget, Run, autocast, begin_from, on_device, to_tensor
+from masquerade.training.witness import steps
 from masquerade.types import Pixels
 
 FRAMED = 0.2
@@ -49,21 +49,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
     run = Run(out, preset.budget, {"network": network, "optimizer": optimizer, "average": average})
     source = batches(_Make(data, preset.budget.batch), seed)
 
-    def one_step(step: int) -> Losses:
-        set_rate(optimizer, one_cycle(run.progress))
-        pictures, sexes, ages = next(source)
-        network.train()
-        with autocast():
-            told = network(normalised(pictures))
-        losses = told_loss(told.float(), sexes, ages)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        average.update(network, step)
-        return losses
-
-    run.train(one_step, look=lambda: print(_summary(average.network, data), flush=True))
+    run.train(steps(run, network, optimizer, average, source), look=lambda: print(_summary(average.network, data), flush=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -67,17 +68,10 @@ def told_loss(told: torch.Tensor, sexes: torch.Tensor, ages: torch.Tensor) -> di
     return {"sex": sex, "age": age}
 
 
-def train(data: Path, out: Path, budget: Budget = BUDGET, seed: int = 0) -> None:
-    """Trains the witness in `out`, then writes people.npy into `data`: N x 2 float32, probability of a woman and age.
-
-    What is known of a picture is kept; photos of one person, where they are known to be, are taken for the same sex.
-    """
-    torch.manual_seed(seed)
-    network = on_device(SurroundingsNet())
-    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-2)
-    average = Average(network, 0.995)
-    run = Run(out, budget, {"network": network, "optimizer": optimizer, "average": average})
-    source = batches(_Make(data, budget.batch), seed)
+def steps(
+    run: Run, network: torch.nn.Module, optimizer: torch.optim.Optimizer, average: Average, source: Iterator[tuple[torch.Tensor, ...]]
+) -> Callable[[int], Losses]:
+    """What `Run.train` calls to train a SurroundingsNet on batches of pictures, sexes and ages; see `told_loss`."""
 
     def one_step(step: int) -> Losses:
         set_rate(optimizer, one_cycle(run.progress))
@@ -93,7 +87,22 @@ def train(data: Path, out: Path, budget: Budget = BUDGET, seed: int = 0) -> None
         average.update(network, step)
         return losses
 
-    run.train(one_step)
+    return one_step
+
+
+def train(data: Path, out: Path, budget: Budget = BUDGET, seed: int = 0) -> None:
+    """Trains the witness in `out`, then writes people.npy into `data`: N x 2 float32, probability of a woman and age.
+
+    What is known of a picture is kept; photos of one person, where they are known to be, are taken for the same sex.
+    """
+    torch.manual_seed(seed)
+    network = on_device(SurroundingsNet())
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-2)
+    average = Average(network, 0.995)
+    run = Run(out, budget, {"network": network, "optimizer": optimizer, "average": average})
+    source = batches(_Make(data, budget.batch), seed)
+
+    run.train(steps(run, network, optimizer, average, source))
     _write(data, average.network)
 
 
