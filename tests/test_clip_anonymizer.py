@@ -22,7 +22,7 @@ from masquerade.generation.replacement import Measured, ReadBack, Reading
 from masquerade.obscuring import Method, obscure
 from masquerade.parts import Parts
 from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around
-from masquerade.types import Crop, Face, Floats, Identity, Pixels
+from masquerade.types import Crop, Face, FaceReport, Floats, Identity, Pixels
 from masquerade.video import TrackedFace
 
 HEAD: Pixels = cv2.resize(astronaut()[:256, 96:352], (128, 128), interpolation=cv2.INTER_AREA)
@@ -83,6 +83,10 @@ def tracked(down_px: float = 0.0) -> TrackedFace:
     return TrackedFace(0, 0, Face((20.0, 20.0 + down_px, 108.0, 118.0 + down_px), landmarks, 0.9), "detected")
 
 
+def next_frame(clip: ClipAnonymizer, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
+    return clip.frame(rgb, clip.look(rgb, faces))
+
+
 def run(frames: Sequence[Pixels], temporal: bool = True) -> tuple[Flickers, list[float]]:
     """The gray in the middle of every frame's new face."""
     drawer = Flickers()
@@ -90,7 +94,7 @@ def run(frames: Sequence[Pixels], temporal: bool = True) -> tuple[Flickers, list
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
     seen = []
     for frame in frames:
-        pixels, (report,) = clip.frame(frame, [tracked()])
+        pixels, (report,) = next_frame(clip, frame, [tracked()])
         assert report.action == "generated"
         seen.append(float(pixels[60:68, 60:68].mean()))
     return drawer, seen
@@ -136,7 +140,7 @@ def test_a_frame_that_still_shows_the_person_is_obscured() -> None:
 
     clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesOnePerson(), Flickers()), seed=0)
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
-    (report,) = clip.frame(HEAD, [tracked()])[1]
+    (report,) = next_frame(clip, HEAD, [tracked()])[1]
     assert (report.action, report.reason) == ("obscured", "audit: still alike")
 
 
@@ -152,7 +156,7 @@ def test_a_blur_that_resembles_the_person_is_replaced_by_another() -> None:
             return np.eye(128, dtype=np.float32)[2 if self.seen.index(there) < 2 else 1]
 
     clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesThePersonInTheFirstBlur(), Flickers()), seed=0)
-    frames = [clip.frame(HEAD, [replace(tracked(), obscure="hardly a face")])[0] for _ in range(3)]
+    frames = [next_frame(clip, HEAD, [replace(tracked(), obscure="hardly a face")])[0] for _ in range(3)]
     first = HEAD.copy()
     obscure(first, tracked().face, "blur", np.random.default_rng([0, 0, 0]))
     assert (frames[0] != first).any()
@@ -162,7 +166,7 @@ def test_a_blur_that_resembles_the_person_is_replaced_by_another() -> None:
 @pytest.mark.parametrize(("obscured", "method"), [("hardly a face", "blur"), ("", "sketch")])
 def test_who_gets_no_face_is_sketched_and_what_may_be_a_hand_is_blurred(obscured: str, method: Method) -> None:
     clip = ClipAnonymizer(Parts(Sees(), Sees(), Sees(), Flickers()), seed=0)
-    shown, (report,) = clip.frame(HEAD, [replace(tracked(), obscure=obscured)])
+    shown, (report,) = next_frame(clip, HEAD, [replace(tracked(), obscure=obscured)])
     expected = HEAD.copy()
     obscure(expected, tracked().face, method, np.random.default_rng([0, 0, 0]))
     assert report.action == "obscured" and np.array_equal(shown, expected)
@@ -191,7 +195,7 @@ def test_a_track_is_obscured_from_the_first_frame_that_is_alike_and_comes_back(a
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
     failed = set()
     for sees.now in range(30):
-        (report,) = clip.frame(HEAD, [tracked()])[1]
+        (report,) = next_frame(clip, HEAD, [tracked()])[1]
         if report.action == "obscured":
             failed.add(sees.now)
     assert failed == obscured
@@ -217,7 +221,7 @@ def test_a_face_that_may_be_alike_is_tried_out_of_focus() -> None:
     sharp[::2, ::2] = 255 - sharp[::2, ::2]
     clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesThePersonInFocus(), DrawsLines()), seed=0)
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
-    pixels, (report,) = clip.frame(sharp, [tracked()])
+    pixels, (report,) = next_frame(clip, sharp, [tracked()])
     assert (report.action, report.reason) == ("obscured", "audit: still alike")
     assert np.abs(pixels[40:90, 40:90].mean((0, 2)) - 140).max() < 20
 
@@ -234,7 +238,7 @@ def test_who_is_drawn_unclearly_is_out_of_focus_in_every_frame_or_sketched_in_ev
 
     clip = ClipAnonymizer(Parts(Sees(), Sees(), KnowsWhatIsOutOfFocus(), DrawsUnclearly()), seed=0)
     clip.begin([Person(0, [Portrait(HEAD, tracked().face, 0.9)], embedding=np.eye(128, dtype=np.float32)[0])])
-    reports = [clip.frame(HEAD, [tracked()])[1][0] for _ in range(7)]
+    reports = [next_frame(clip, HEAD, [tracked()])[1][0] for _ in range(7)]
     assert {(r.action, r.reason) for r in reports} == {("obscured", "audit: still alike" if is_known else "audit: not a face")}
     assert all((r.attempts == 0) is is_known for r in reports)
 
@@ -249,7 +253,7 @@ def test_a_face_that_hardly_changes_is_obscured() -> None:
     clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesThePersonAt(set()), DrawsTheSame()), seed=0)
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
     gray = np.repeat(cv2.cvtColor(HEAD, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
-    pixels, (report,) = clip.frame(gray, [tracked()])
+    pixels, (report,) = next_frame(clip, gray, [tracked()])
     assert (report.action, report.reason) == ("obscured", "hardly changed")
     assert np.abs(pixels[40:90, 40:90].astype(int) - gray[40:90, 40:90]).mean() > 5
 
@@ -265,9 +269,9 @@ def test_beyond_the_edge_a_face_is_as_it_was() -> None:
 
     clip = ClipAnonymizer(Parts(Sees(), Sees(), Sees(), Remembers()), seed=0)
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
-    clip.frame(HEAD, [tracked()])
+    next_frame(clip, HEAD, [tracked()])
     up = tracked(-60)
-    clip.frame(np.concatenate([HEAD[60:], HEAD[:60]]), [up])
+    next_frame(clip, np.concatenate([HEAD[60:], HEAD[:60]]), [up])
     assert np.abs(shown[1][:55].astype(int) - shown[0][:55]).mean() < 2
     assert np.abs(shown[1][65:].astype(int) - shown[0][65:]).mean() < 6
 
@@ -284,7 +288,7 @@ def test_a_head_that_begins_to_lean_is_set_upright_little_by_little() -> None:
     clip = ClipAnonymizer(Parts(Sees(), Sees(), Sees(), Leans()), seed=0)
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
     for _ in range(12):
-        clip.frame(HEAD, [tracked()])
+        next_frame(clip, HEAD, [tracked()])
     turns = [float(np.arctan2(crop.matrix[1, 0], crop.matrix[0, 0])) for crop in crops]
     assert turns[0] == pytest.approx(0, abs=0.02)
     assert all(0 < after - before < 0.25 for before, after in pairwise(turns))
@@ -300,9 +304,9 @@ def test_a_known_face_that_is_nearly_gone_is_still_drawn() -> None:
     clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesAnywhere(), Flickers()), seed=0)
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
     gone = np.concatenate([HEAD[80:], HEAD[:80]])
-    assert clip.frame(gone, [tracked(-80)])[1][0].reason == "mostly outside the picture"
-    assert clip.frame(HEAD, [tracked()])[1][0].action == "generated"
-    assert clip.frame(gone, [tracked(-80)])[1][0].action == "generated"
+    assert next_frame(clip, gone, [tracked(-80)])[1][0].reason == "mostly outside the picture"
+    assert next_frame(clip, HEAD, [tracked()])[1][0].action == "generated"
+    assert next_frame(clip, gone, [tracked(-80)])[1][0].action == "generated"
 
 
 @pytest.mark.parametrize(("seen", "obscured"), [("detected", False), ("filled", True)])
@@ -326,7 +330,7 @@ def test_a_face_that_cannot_be_read_for_an_instant_is_as_it_was(seen: Seen, obsc
     clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesNothing(), ReadsNothingIn()), seed=0)
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
     frames = [HEAD, HEAD, np.ascontiguousarray(255 - HEAD[::-1])]
-    reports = [clip.frame(frame, [replace(tracked(), seen=seen)])[1][0] for frame in frames]
+    reports = [next_frame(clip, frame, [replace(tracked(), seen=seen)])[1][0] for frame in frames]
     assert [r.action for r in reports[:2]] == ["generated"] * 2
     assert (reports[2].action == "obscured") is obscured
 
@@ -349,7 +353,7 @@ def test_a_mouth_that_opens_is_drawn_afresh_and_the_rest_stays() -> None:
     drawer = Speaks()
     clip = ClipAnonymizer(Parts(Sees(), Sees(), Sees(), drawer), seed=0)
     clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
-    pixels = [clip.frame(HEAD, [tracked()])[0] for _ in range(2)]
+    pixels = [next_frame(clip, HEAD, [tracked()])[0] for _ in range(2)]
     mouth, cheek = ((round(0.7 * 128), 64), (round(0.5 * 128), 64))
     change = drawer.drawn[1] - drawer.drawn[0]
     assert abs(float(pixels[1][mouth].mean()) - drawer.drawn[1]) < 2

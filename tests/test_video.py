@@ -73,6 +73,9 @@ class Painter:
     def begin(self, people: Sequence[Person]) -> None:
         self.people = list(people)
 
+    def look(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> Sequence[TrackedFace]:
+        return faces
+
     def frame(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
         self.frames.append(list(faces))
         pixels, reports = rgb.copy(), []
@@ -190,14 +193,21 @@ def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
     assert source.read_bytes() == before
 
 
-def test_errors_of_the_anonymizer_leave_nothing(tmp_path: Path) -> None:
-    class Broken(Painter):
-        def frame(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
-            raise UnreadableInput("no")
+class DrawsNothing(Painter):
+    def frame(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
+        raise UnreadableInput("no")
 
+
+class SeesNothing(Painter):
+    def look(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> Sequence[TrackedFace]:
+        raise UnreadableInput("no")
+
+
+@pytest.mark.parametrize("broken", [DrawsNothing, SeesNothing])
+def test_errors_of_the_anonymizer_leave_nothing(broken: type[Painter], tmp_path: Path) -> None:
     source = write(tmp_path / "in.mp4", [picture(40)] * 5)
     with pytest.raises(UnreadableInput):
-        anonymize_video(source, tmp_path / "out.mp4", Broken(), find_faces, embed)
+        anonymize_video(source, tmp_path / "out.mp4", broken(), find_faces, embed)
     assert [p.name for p in tmp_path.iterdir()] == ["in.mp4"]
 
 

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from masquerade.appraisal import UNITS
 from masquerade.audit import Audit
 from masquerade.choosing import Chooser, Chosen, resemblance
+from masquerade.clip_reading import ClipReader, FaceSeen, Sight
 from masquerade.enlarging import lay
-from masquerade.exposure import DARK_FROM, LIFTS, brightened, darkened, gain_of
+from masquerade.exposure import LIFTS, darkened
 from masquerade.faces.alignment import region_of
 from masquerade.faces.people import Person
 from masquerade.faces.placing import Placement, placed
 from masquerade.faces.recognition import THRESHOLD
-from masquerade.generation.light import Light, between
-from masquerade.generation.replacement import Reading
 from masquerade.generation.sharpness import blurred, needed_blur
-from masquerade.limits import LEAST_INSIDE, SMALLEST_PX
 from masquerade.masks import PASTED_FROM_IN_CLIPS, pasted_mask, share_inside
 from masquerade.parts import Parts
-from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around, blended
+from masquerade.steadying import blended
 from masquerade.track_obscuring import TrackObscurer
-from masquerade.types import Crop, Face, FaceReport, Floats, Pixels
+from masquerade.types import Face, FaceReport, Floats, Pixels
 from masquerade.video import TrackedFace
 
 CLIP_MARGIN = 0.03
@@ -34,35 +31,16 @@ and encoding raises what they measure (crowd clip: a frame that passed at 0.316 
 They are compared with the original frame and with the mean of a person's portraits, which everything resembles more than a single photo: a
 smaller margin does than for photos."""
 
-FRESH = 0.35
-"""Share of what a frame shows in the steadied parsing map, mask and condition, where the face's motion is known; the rest comes from the frame
-before, moved along."""
-
-PLACED_SHARE = 0.3
-"""By so much of what its face was off in the frame before a crop is moved on."""
-
-FRESH_LIGHT = 0.2
-"""Share of what a frame shows in the steadied light: it is measured on few pixels of small faces, and where it jumps the whole face flickers."""
-
 FRESH_PICTURE = 0.12
-"""And in the new face, as long as the head keeps still: optical flow sees little of how a smooth cheek turns."""
+"""Share of what is drawn in a new face, as long as the head keeps still: optical flow sees little of how a smooth cheek turns. The rest comes from
+the frame before, moved along."""
+
+FRESH_BLUR = 0.35
+"""The same of how soft a face has to be."""
 
 WITHHELD = 0.5
 """By so much less of the frame before is shown to the network where lips or eyes change. All of it withheld they follow best, but a face that
 moves much flickers (1.33 instead of 1.26 in the seated clip)."""
-
-POSE = slice(0, 3)
-"""The numbers of the condition that say how the head is held."""
-
-FEATURES = ((slice(3, 6), MOUTH, MOUTH_REACH), (slice(6, 8), EYES, EYES_REACH))
-"""Those that say how mouth and eyes are, and where these lie."""
-
-STEPS = 0.9 * UNITS
-"""A number of the condition that changes by this much in one frame is taken as it is: the face moved. Small and moving faces are read less surely:
-with 0.6, and a fifth of each new picture, the crowd clip flickered by 1.42 instead of 1.30 and the seated one by 1.30 instead of 1.20."""
-
-TURNING = 0.5
-"""A head that turns by less than this share of a step keeps still."""
 
 GRAIN = 0.3
 """Share of the photo's grain in clips."""
@@ -74,15 +52,6 @@ obscured in twice as many frames)."""
 
 LEAST_CHANGE = 5.5
 """A face that changes by less, in grey levels, is obscured: nobody would see that it was replaced."""
-
-UNREAD = 10
-"""For so many frames a face that the detector finds and the parser does not is taken to be as it was."""
-
-LEAST_INSIDE_KNOWN = 0.15
-"""A face of which less lies inside the picture is obscured though the rest was seen before."""
-
-SAME_PLACE = 0.2
-"""A face that is found in a crop is the crop's own when it lies so near to the middle, in shares of the crop's side."""
 
 AUDITED_EVERY, AUDIT_SHARE = 3, 0.5
 """Every so many frames of a track the audit looks whether the person is gone, in every frame while that is in doubt; and how much one of its
@@ -98,37 +67,20 @@ third from one frame to the next, or its head turns, the audit looks at every fr
 next frame."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """A frame's original crop, what was measured in it, and the new face, as bright as it was drawn, with its mask; and the steadied
-    light."""
-
-    original: Pixels
-    shares: Floats
-    condition: Floats
-    picture: Floats
-    mask: Floats
-    light: Light | None
-
-
 @dataclass
 class _TrackState:
-    """What a track remembers from frame to frame, all in the canonical crop."""
+    """What a track remembers from frame to frame: the new face as bright as it was drawn, its mask, both in the canonical crop, and what the audit
+    said."""
 
     chosen: Chosen
-    last: _Drawn | None = None
-    placement: Placement = field(default_factory=Placement)
-    gain: float = 1.0
+    last: tuple[Floats, Floats] | None = None
     blur: float = 0.0
     softer: int = 0
     width: float = 0.0
-    turning: float = 0.0
     lifted: int = 0
     frames: int = 0
     similarity: float | None = None
     failing: bool = False
-    seen: float | None = None
-    unread: int = 0
 
 
 class ClipAnonymizer:
@@ -150,6 +102,7 @@ class ClipAnonymizer:
         self._people: dict[int, Person] = {}
         self._tracks: dict[int, _TrackState] = {}
         self._obscure = TrackObscurer(self._audit, method, self._entropy)
+        self._read = ClipReader(parts, self._chosen, method == "generate")
 
     def begin(self, people: Sequence[Person]) -> None:
         """Chooses every person's new face on their portraits; who gets none is obscured."""
@@ -163,51 +116,29 @@ class ClipAnonymizer:
             if chosen is not None:
                 self._chosen[person.number] = chosen
 
-    def frame(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
+    def look(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> list[FaceSeen]:
+        """Reads the faces of a frame; may be called while earlier frames are being drawn."""
+        return self._read(rgb, faces)
+
+    def frame(self, rgb: Pixels, faces: Sequence[FaceSeen]) -> tuple[Pixels, list[FaceReport]]:
         """Replaces the faces of a frame."""
         pixels = rgb.copy()
-        reports = [self._face(rgb, pixels, tracked) for tracked in faces]
-        here = {tracked.track for tracked in faces}
+        reports = [self._face(rgb, pixels, face) for face in faces]
+        here = {face.tracked.track for face in faces}
         self._tracks = {number: state for number, state in self._tracks.items() if number in here}
         self._obscure.forget_all_but(here)
         return pixels, reports
 
-    def _face(self, original: Pixels, pixels: Pixels, tracked: TrackedFace) -> FaceReport:
-        face = tracked.face
-        if self._method != "generate":
-            return self._obscure(pixels, tracked, "method")
-        if tracked.obscure:
-            return self._obscure(pixels, tracked, tracked.obscure, is_face=False)
-        if min(face.width, face.height) < SMALLEST_PX:
-            return self._obscure(pixels, tracked, "too small")
-        if tracked.person not in self._chosen:
-            return self._obscure(pixels, tracked, "audit: not a face")
+    def _face(self, original: Pixels, pixels: Pixels, face: FaceSeen) -> FaceReport:
+        tracked, sight = face.tracked, face.sight
+        if sight is None:
+            return self._obscure(pixels, tracked, face.why_not, face.is_face)
         state = self._tracks.setdefault(tracked.track, _TrackState(self._chosen[tracked.person]))
-        if state.last is None:
-            assert self._parts.replacement is not None
-            state.placement = self._parts.replacement.placement(original, face, state.chosen.upright)
-        crop = self._crop(original, placed(face, state.placement), state)
-        if crop is None:
-            return self._obscure(pixels, tracked, "mostly outside the picture")
-        drawn, mask = self._drawn(crop, state, tracked.seen == "detected")
-        if drawn is None or mask is None:
-            return self._obscure(pixels, tracked, "no face for the parser", is_face=False)
-        return self._lay(original, pixels, tracked, state, crop, drawn, mask)
+        return self._lay(original, pixels, tracked, state, sight, self._drawn(sight, state))
 
-    def _crop(self, original: Pixels, face: Face, state: _TrackState) -> Crop | None:
-        """A frame's crop; None where too little of it lies inside the picture."""
-        assert self._parts.replacement is not None
-        crop = self._parts.replacement.crop(original, face)
-        if share_inside(crop.inside) < (LEAST_INSIDE if state.last is None else LEAST_INSIDE_KNOWN):
-            return None
-        if state.last is not None:
-            # Beyond the picture's edge the face is as it was when it was seen there.
-            crop = replace(crop, pixels=np.where(crop.inside[..., None], crop.pixels, state.last.original))
-        state.gain += (FRESH if state.last else 1.0) * (gain_of(crop) - state.gain)
-        return crop
-
-    def _lay(self, original: Pixels, pixels: Pixels, tracked: TrackedFace, state: _TrackState, crop: Crop, drawn: Floats, mask: Floats) -> FaceReport:
+    def _lay(self, original: Pixels, pixels: Pixels, tracked: TrackedFace, state: _TrackState, sight: Sight, drawn: Floats) -> FaceReport:
         """Lays a new face into the frame, in place; out of focus, or another way of obscuring it, where the audit does not let it pass."""
+        crop, mask = sight.crop, sight.reading.mask
         x0, y0, x1, y1 = region_of(crop.matrix, crop.size, pixels.shape[1], pixels.shape[0])
         region = pixels[y0:y1, x0:x1]
         before = region.copy()
@@ -217,7 +148,7 @@ class ClipAnonymizer:
             grain = np.random.default_rng([state.chosen.identity.seed, state.frames])
             lay(
                 pixels,
-                darkened(blurred(drawn, blur), state.gain, LIFTS[state.lifted]),
+                darkened(blurred(drawn, blur), sight.gain, LIFTS[state.lifted]),
                 pasted_mask(mask, PASTED_FROM_IN_CLIPS),
                 crop.matrix,
                 grain,
@@ -225,11 +156,11 @@ class ClipAnonymizer:
             )
 
         show(state.blur)
-        while (is_left := _change(original, pixels, tracked.face) < LEAST_CHANGE) and state.gain > 1 and state.lifted + 1 < len(LIFTS):
+        while (is_left := _change(original, pixels, tracked.face) < LEAST_CHANGE) and sight.gain > 1 and state.lifted + 1 < len(LIFTS):
             state.lifted += 1
             show(state.blur)
-        if state.frames % AUDITED_EVERY == 0 or self._is_doubtful(state, tracked.face) or share_inside(crop.inside) < CUT_OFF:
-            self._judge(state, self._similarity(original, pixels, tracked, state.placement))
+        if state.frames % AUDITED_EVERY == 0 or self._is_doubtful(state, tracked.face, sight.turning) or share_inside(crop.inside) < CUT_OFF:
+            self._judge(state, self._similarity(original, pixels, tracked, sight.placement))
         state.frames, state.width = state.frames + 1, tracked.face.width
         box = tracked.face.box
         if is_left:
@@ -241,21 +172,21 @@ class ClipAnonymizer:
         reason = "audit: still alike" if state.failing else "audit: not a face"
         for blur in OUT_OF_FOCUS[state.softer :]:
             show(max(blur, state.blur))
-            similarity = self._similarity(original, pixels, tracked, state.placement)
+            similarity = self._similarity(original, pixels, tracked, sight.placement)
             if similarity is not None and self._audit.passes(similarity + RETURNING):
                 return FaceReport(box, "obscured", reason, round(similarity, 4), 1)
             # What did not do is not tried again until the face passes, who is only unclear excepted: to and fro would flicker.
             state.softer = min(state.softer + 1, len(OUT_OF_FOCUS) - (not state.failing))
         region[...] = before
         # A sketch's features lie where the face's own are, and lean as it does.
-        return self._obscure(pixels, replace(tracked, face=placed(tracked.face, state.placement)), reason)
+        return self._obscure(pixels, replace(tracked, face=placed(tracked.face, sight.placement)), reason)
 
-    def _is_doubtful(self, state: _TrackState, face: Face) -> bool:
+    def _is_doubtful(self, state: _TrackState, face: Face, turning: float) -> bool:
         """Whether this frame may be beyond the limit: the track is near it, the head turns, or the face is of another size, and may be another's."""
         if state.failing:
             return False
         jumped = abs(face.width - state.width) > JUMP * state.width
-        return jumped or state.turning > 0 or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
+        return jumped or turning > 0 or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
 
     def _judge(self, state: _TrackState, now: float | None) -> None:
         """Fails a track in the first frame in which it resembles the person; it passes again when it has not done so for some."""
@@ -268,60 +199,24 @@ class ClipAnonymizer:
         stricter = RETURNING if state.failing else 0.0
         state.failing = alike or state.similarity is None or not self._audit.passes(state.similarity + stricter)
 
-    def _drawn(self, crop: Crop, state: _TrackState, is_found: bool) -> tuple[Floats | None, Floats | None]:
-        """The new face of a frame and its mask, steadied by the frame before, moved to where the face is now."""
-        replacement = self._parts.replacement
+    def _drawn(self, sight: Sight, state: _TrackState) -> Floats:
+        """The new face of a frame, steadied by the frame before, moved to where the face is now."""
+        replacement, reading, motion = self._parts.replacement, sight.reading, sight.motion
         assert replacement is not None
-        lit, last = brightened(crop, state.gain), state.last
-        shares, condition, off = replacement.measure(lit)
-        state.placement = state.placement.towards(state.placement.then(off).needed(state.chosen.upright), PLACED_SHARE)
-        motion = None if last is None else Motion(crop.pixels, last.original)
-        fresh, changed = np.ones((2, crop.size, crop.size), np.float32)
-        if last is not None and motion is not None:
-            shares = blended(shares, motion.of_planes(last.shares), 1 - (1 - FRESH) * motion.trust)
-            moving = np.minimum(np.abs(condition - last.condition) / STEPS, 1)
-            condition = blended(condition, last.condition, FRESH + (1 - FRESH) * moving)
-            state.turning = max(0.0, float(moving[POSE].max()) - TURNING) / (1 - TURNING)
-            paces = [float(moving[numbers].max()) ** 2 * around(crop.size, *place) for numbers, *place in FEATURES]
-            changed = np.asarray(np.max(paces, 0), np.float32)
-            fresh = np.asarray(FRESH_PICTURE + (1 - FRESH_PICTURE) * np.maximum(state.turning, changed), np.float32)
-        answers = state.chosen.answers
-        asked = condition if answers is None else answers.asking(condition)
-        dark = state.gain >= DARK_FROM
-        reading = replacement.reading(lit, shares, asked, dark=dark) or self._reading_of_sure(lit, shares, asked, state)
-        if reading is None and last is not None and motion is not None and is_found and state.unread < UNREAD:
-            # The detector saw it: it only cannot be read for an instant.
-            state.unread += 1
-            shares = motion.of_planes(last.shares)
-            reading = replacement.reading(lit, shares, asked, dark=dark)
-        else:
-            state.unread = 0
-        if reading is None:
-            state.last = None
-            return None, None
         previous = shown = None
-        if last is not None and motion is not None:
-            previous = motion.of(last.picture), motion.of(last.mask)
-            # It may shrink slowly, but grows at once: the face is always covered.
-            mask = np.maximum(reading.mask, blended(reading.mask, previous[1], 1 - (1 - FRESH) * motion.trust))
-            reading = replace(reading, mask=mask, light=between(last.light, reading.light, FRESH_LIGHT))
+        if state.last is not None and motion is not None:
+            before, mask = motion.of(state.last[0]), motion.of(state.last[1])
+            fresh = FRESH_PICTURE + (1 - FRESH_PICTURE) * np.maximum(sight.turning, sight.changed)
+            previous = before, np.asarray(1 - ((1 - fresh) * motion.trust * mask)[..., None], np.float32)
             # The network would keep the lips and eyes that it is shown.
-            shown = previous[0], previous[1] * (1 - WITHHELD * changed)
-        picture: Floats = replacement.draw(lit, reading, [state.chosen.identity], shown, self._temporal)[0]
-        if previous is not None and motion is not None:
-            picture = blended(picture, previous[0], 1 - ((1 - fresh) * motion.trust * previous[1])[..., None])
-        needed = needed_blur(lit.pixels, picture, reading.mask, state.gain)
-        state.blur += (FRESH if last else 1.0) * (needed - state.blur)
-        state.last = _Drawn(crop.pixels, shares, condition, picture, reading.mask, reading.light)
-        return picture, reading.mask
-
-    def _reading_of_sure(self, crop: Crop, shares: Floats, condition: Floats, state: _TrackState) -> Reading | None:
-        """A reading where the parser sees no face, if the detector sees one more often than not when it looks at the crop alone."""
-        middle = crop.size / 2
-        seen = any(np.abs(f.landmarks.mean(0) - middle).max() < SAME_PLACE * crop.size for f in self._parts.checker(crop.pixels))
-        state.seen = float(seen) if state.seen is None else state.seen + FRESH * (seen - state.seen)
-        assert self._parts.replacement is not None
-        return self._parts.replacement.reading(crop, shares, condition, sure=True) if state.seen > 0.5 else None
+            shown = before, mask * (1 - WITHHELD * sight.changed)
+        picture: Floats = replacement.draw(sight.lit, reading, [state.chosen.identity], shown, self._temporal)[0]
+        if previous is not None:
+            picture = blended(picture, *previous)
+        needed = needed_blur(sight.lit.pixels, picture, reading.mask, sight.gain)
+        state.blur += (FRESH_BLUR if previous else 1.0) * (needed - state.blur)
+        state.last = picture, reading.mask
+        return picture
 
     def _similarity(self, original: Pixels, pixels: Pixels, tracked: TrackedFace, placement: Placement) -> float | None:
         """How much what stands there now resembles the person; see `resemblance`."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -28,6 +28,9 @@ from masquerade.types import Face, FaceReport, Floats, Pixels
 
 LOOKED_AT_PX = 1280
 """Longest side of the frames that faces are looked for in."""
+
+FRAMES_AHEAD = 2
+"""Frames are read, looked at, drawn and written at once; so many may wait between two of these."""
 
 BEHIND = 0.3
 """A face that was not found in a frame is behind one that was, when so much of it is covered by that one."""
@@ -59,21 +62,36 @@ class TrackedFace:
     obscure: str = ""
 
 
-class FrameAnonymizer(Protocol):
+Sights = TypeVar("Sights")
+
+
+class FrameAnonymizer(Protocol[Sights]):
     """What makes new faces: one for each clip, since it remembers people and tracks."""
 
     def begin(self, people: Sequence[Person]) -> None:
         """Is told, before the first frame, whose faces are to be replaced; `portraits` and `views` help to choose a new one once and for all."""
 
-    def frame(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> tuple[Pixels, list[FaceReport]]:
-        """Replaces the faces of a frame; frames come in order, those without faces are left out.
+    def look(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> Sights:
+        """Reads the faces of a frame; frames come in order, those without faces are left out. Runs ahead of `frame`, in a thread of its own.
 
         Args:
             rgb: RGB uint8, height x width x 3, upright; not to be changed.
             faces: at least one; those that are to be obscured first, then small ones before large ones, so that what is painted last is nearest.
 
         Returns:
-            A picture of the same size, and what became of each face, in the order of `faces`; frame and track are filled in by the caller.
+            Whatever `frame` needs.
+        """
+
+    def frame(self, rgb: Pixels, faces: Sights) -> tuple[Pixels, list[FaceReport]]:
+        """Replaces the faces of a frame.
+
+        Args:
+            rgb: as for `look`.
+            faces: what `look` returned.
+
+        Returns:
+            A picture of the same size, and what became of each face, in the order that `look` was given them; frame and track are filled in by the
+            caller.
         """
 
 
@@ -120,7 +138,7 @@ class ClipResult:
 def anonymize_video(
     source: Path,
     target: Path,
-    anonymizer: FrameAnonymizer,
+    anonymizer: FrameAnonymizer[Any],
     find_faces: FindFaces,
     embed: Embed,
     options: VideoOptions = VideoOptions(),
@@ -158,7 +176,10 @@ def anonymize_video(
         anonymizer.begin([p for p in story.people if p.number in drawn - kept])
         actions: Counter[str] = Counter()
         done = 0
-        with contextlib.closing(ahead(_replaced(ahead(frames), clip, writer, story, kept, anonymizer))) as replaced:
+        with (
+            contextlib.closing(ahead(_seen(ahead(frames, FRAMES_AHEAD), clip, writer, story, kept, anonymizer), FRAMES_AHEAD)) as seen,
+            contextlib.closing(ahead(_replaced(seen, writer.turns, anonymizer), FRAMES_AHEAD)) as replaced,
+        ):
             for frame, reports in replaced:
                 writer.write(frame)
                 on_faces(reports)
@@ -231,10 +252,23 @@ def _scaled(track: Track, factor: float) -> Track:
     return replace(track, rows=rows)
 
 
-def _replaced(
-    frames: Iterator[VideoFrame], clip: Clip, writer: ClipWriter, story: _Story, kept: set[int], anonymizer: FrameAnonymizer
-) -> Generator[tuple[VideoFrame, list[FaceReport]]]:
-    """The second walk: every frame with its faces replaced, ready to be encoded, and what became of them."""
+@dataclass(frozen=True, eq=False)
+class _Sighted:
+    """A frame in the pixel format that is encoded, its picture and what was read of the faces that are to be replaced (nothing where there are none),
+    their tracks, and reports of the others."""
+
+    number: int
+    frame: VideoFrame
+    rgb: Pixels | None
+    sights: Any
+    tracks: list[int]
+    reports: list[FaceReport]
+
+
+def _seen(
+    frames: Iterator[VideoFrame], clip: Clip, writer: ClipWriter, story: _Story, kept: set[int], anonymizer: FrameAnonymizer[Any]
+) -> Generator[_Sighted]:
+    """The second walk: every frame, ready to be encoded, and what there is to draw by."""
     coming, here = iter(story.tracks), list[Track]()
     following = next(coming, None)
     # Strict, so that no frame is written whose faces are not known, and none is missing.
@@ -245,8 +279,24 @@ def _replaced(
         while following is not None and following.first <= number:
             here.append(following)
             following = next(coming, None)
+        faces = _faces_at(number, here, story.person_of)
+        reports = [FaceReport(f.face.box, "kept", "asked for", None, 0, number, f.track) for f in faces if f.person in kept]
+        changing = [f for f in faces if f.person not in kept]
         ready = writer.prepared(frame)
-        yield ready, _replace_faces(ready, writer.turns, number, _faces_at(number, here, story.person_of), kept, anonymizer)
+        rgb = upright_rgb(ready, writer.turns) if changing else None
+        sights = None if rgb is None else anonymizer.look(rgb, changing)
+        yield _Sighted(number, ready, rgb, sights, [f.track for f in changing], reports)
+
+
+def _replaced(seen: Iterator[_Sighted], turns: int, anonymizer: FrameAnonymizer[Any]) -> Generator[tuple[VideoFrame, list[FaceReport]]]:
+    """Every frame with its faces replaced, and what became of them."""
+    for sighted in seen:
+        reports = sighted.reports
+        if sighted.rgb is not None:
+            after, made = anonymizer.frame(sighted.rgb, sighted.sights)
+            write_back(sighted.frame, sighted.rgb, after, turns)
+            reports = reports + [replace(report, frame=sighted.number, track=track) for report, track in zip(made, sighted.tracks, strict=True)]
+        yield sighted.frame, reports
 
 
 def _faces_at(number: int, tracks: Sequence[Track], person_of: dict[int, int]) -> list[TrackedFace]:
@@ -265,17 +315,3 @@ def _faces_at(number: int, tracks: Sequence[Track], person_of: dict[int, int]) -
 def _why_obscured(track: Track) -> str:
     """Why a whole track is to be obscured; empty when it is not."""
     return "seen only for an instant" if track.is_instant else "hardly a face" if track.is_doubtful else ""
-
-
-def _replace_faces(
-    frame: VideoFrame, turns: int, number: int, faces: Sequence[TrackedFace], kept: set[int], anonymizer: FrameAnonymizer
-) -> list[FaceReport]:
-    """Replaces a frame's faces in place, all but those that are kept."""
-    reports = [FaceReport(f.face.box, "kept", "asked for", None, 0, number, f.track) for f in faces if f.person in kept]
-    changing = [f for f in faces if f.person not in kept]
-    if changing:
-        before = upright_rgb(frame, turns)
-        after, made = anonymizer.frame(before, changing)
-        write_back(frame, before, after, turns)
-        reports += [replace(report, frame=number, track=face.track) for report, face in zip(made, changing, strict=True)]
-    return reports
