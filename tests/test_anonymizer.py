@@ -14,7 +14,7 @@ from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.second_opinion import LIMIT
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
-from masquerade.limits import CANDIDATES, FITTING_ROUNDS, MORE_CANDIDATES, ROUNDS, SMALLEST_PX
+from masquerade.limits import CANDIDATES, ROUNDS, SMALLEST_PX
 from masquerade.parts import Parts
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
@@ -120,7 +120,7 @@ def test_who_is_still_alike_is_obscured_after_every_round(photo: Pixels) -> None
     drawer = Paints((200, 60, 60))
     (report,) = anonymizer(drawer, FACE, seed=1).photo(photo).faces
     assert (report.action, report.reason, report.attempts) == ("obscured", "audit: still alike", ROUNDS)
-    assert drawer.bank.drawn == CANDIDATES * FITTING_ROUNDS + MORE_CANDIDATES * (ROUNDS - FITTING_ROUNDS)
+    assert drawer.bank.drawn == CANDIDATES * ROUNDS
 
 
 @pytest.mark.parametrize(("resemblance", "action"), [(LIMIT - 0.01, "generated"), (LIMIT + 0.01, "obscured")])

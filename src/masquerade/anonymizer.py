@@ -27,7 +27,6 @@ from masquerade.limits import (
     FITTING_ROUNDS,
     LEAST_INSIDE,
     LEAST_VISIBLE,
-    MORE_CANDIDATES,
     ROUNDS,
     SMALLEST_PX,
     SURE_INSIDE,
@@ -179,13 +178,12 @@ class Anonymizer:
         bank, around = self._replacement.bank, reading.around
         trial = FaceTrial(self._audit, self._parts, original, pixels, face, crop, reading, first=self._person_key is not None)
         search = Search(lambda: bank.draw(around, rng), rng, trial.foresee, breeds=self._person_key is None)
-        count = CANDIDATES
         for attempt in range(1, ROUNDS + 1):
             if attempt == FITTING_ROUNDS + 1:
-                around, count = replace(around, age=None), MORE_CANDIDATES
+                around = replace(around, age=None)
             if attempt == 2 * FITTING_ROUNDS + 1:
                 around = replace(around, female=None)
-            passed = trial.round(search, count)
+            passed = trial.round(search, CANDIDATES)
             if passed:
                 x0, y0, x1, y1 = passed.box
                 pixels[y0:y1, x0:x1] = passed.pixels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,10 +16,12 @@ from masquerade.generation.foresight import Foresight
 from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import ReadBack, Reading
 from masquerade.generation.search import Foresee
+from masquerade.generation.sharpness import blurred, needed_blur
 from masquerade.generation.signs import unsuited
 from masquerade.generation.teeth import TEETH, toothless
 from masquerade.masks import laid_over
 from masquerade.parts import Parts
+from masquerade.pipeline import at_once
 from masquerade.regions import BROWS, EYES, GLASSES, HAIR, LOWER_LIP, MOUTH, NOSE, SKIN, UPPER_LIP
 from masquerade.types import Crop, Floats, Identity, Pixels
 
@@ -59,6 +61,9 @@ UNSUITED_BROWS, UNSUITED_SIGNS, DULL_EYES, TOOTHLESS = 0.02, 0.02, 0.012, 0.03
 `masquerade.generation.signs`; how much every L* that the eyes' whites lack; and how much every unit that an
 open mouth lacks of teeth, see `masquerade.generation.teeth`."""
 
+BELONGING, AS_OWN = 0.08, 2.0
+"""How much it counts, in logarithms of the odds, that a new face looks less as if it were its head's own than by so much."""
+
 OTHER_SEX, PLAIN, OTHER_AGE, SPAN, OTHER_HAIR = 0.05, 1.5, 0.004, 6.0, 0.004
 """How much it counts that a new face will be taken for the other sex than the surroundings', in logarithms of the odds, where it is not taken for the
 right one by so much; every year beyond so many that it will look older or younger; and every L* by which the hair there is lighter or darker than
@@ -89,6 +94,8 @@ class Appraisal:
         signs_misfit: how far beard and paint go beyond what suits surroundings of doubtful sex.
         dullness: how far the eyes' whites are from being seen; see `masquerade.generation.eyes`.
         toothless: how far an open mouth is from showing teeth.
+        blur: by how many pixels of its crop it must be blurred to be as soft as what was there.
+        belonging: logarithm of the odds that it looks like its head's own, so blurred; see `masquerade.networks.belonging`.
     """
 
     resemblance: float
@@ -107,6 +114,8 @@ class Appraisal:
     signs_misfit: float = 0.0
     dullness: float = 0.0
     toothless: float = 0.0
+    blur: float = 0.0
+    belonging: float = AS_OWN
 
     @property
     def passes(self) -> bool:
@@ -126,11 +135,18 @@ class Appraisal:
         faintness = 0.0 if self.distinctness is None else FAINTNESS * max(FAINT_FROM - self.distinctness, 0.0)
         eyes = faintness + LOPSIDEDNESS * max(self.lopsidedness - LOPSIDED_FROM, 0.0)
         details = DULL_EYES * self.dullness + TOOTHLESS * self.toothless
-        return self.likeness + ugliness + eyes + details + UNSUITED_BROWS * self.brows_misfit + UNSUITED_SIGNS * self.signs_misfit
+        misfits = UNSUITED_BROWS * self.brows_misfit + UNSUITED_SIGNS * self.signs_misfit
+        return self.likeness + ugliness + eyes + details + misfits + BELONGING * max(AS_OWN - self.belonging, 0.0)
 
 
 def appraise(
-    parts: Parts, crop: Crop, reading: Reading, faces: Floats, identities: Sequence[Identity] | None = None, asked: Reading | None = None
+    parts: Parts,
+    crop: Crop,
+    reading: Reading,
+    faces: Floats,
+    identities: Sequence[Identity] | None = None,
+    asked: Reading | None = None,
+    gain: float = 1.0,
 ) -> list[Appraisal]:
     """Looks at new faces in their crop.
 
@@ -140,16 +156,24 @@ def appraise(
         faces: K x S x S x 3 float32 RGB in 0 to 255.
         identities: who they are; without, nobody asks how clear they are.
         asked: what they were asked for, where that was something else than what is wanted.
+        gain: how many times the crop was brightened.
     """
-    assert parts.replacement is not None
+    drawer = parts.replacement
+    assert drawer is not None
     laid = laid_over(crop.pixels, faces, reading.mask)
-    resemblances = np.zeros(len(faces)) if parts.second is None else parts.second(crop.pixels, laid)
+    blurs = [needed_blur(crop.pixels, face, reading.mask, gain) for face in faces]
+    soft = laid_over(crop.pixels, np.stack([blurred(face, blur) for face, blur in zip(faces, blurs, strict=True)]), reading.mask)
+    looks: list[Callable[[], Floats]] = [
+        lambda: drawer.conditions(laid),
+        lambda: np.zeros(len(faces), np.float32) if parts.second is None else parts.second(crop.pixels, laid),
+        lambda: np.full(len(faces), AS_OWN, np.float32) if parts.belonging is None else parts.belonging(soft),
+    ]
+    shown, resemblances, belonging = at_once(lambda look: look(), looks, parts.threads)
     wanted = reading.condition[: len(UNITS)]
-    shown = parts.replacement.conditions(laid)
     disagreements = np.mean(np.abs(shown - wanted) / UNITS, 1)
     skin = _plain_skin(reading.parsing)
     roughness, lopsidedness = [_roughness(face, skin) for face in laid], _lopsidedness(laid, reading.parsing, skin)
-    back = parts.replacement.read_back(laid, asked or reading, identities) if identities else [ReadBack(1.0)] * len(laid)
+    back = drawer.read_back(laid, asked or reading, identities) if identities else [ReadBack(1.0)] * len(laid)
     # What is not seen suits.
     brows, beard, paint, whites = (np.array([getattr(b, name) or 0.0 for b in back], np.float32) for name in ("brows", "beard", "paint", "whites"))
     brows_misfits = np.where([b.brows is None for b in back], 0, misfit(brows, reading.around.hair))
@@ -174,6 +198,8 @@ def appraise(
             signs_misfit=float(signs_misfits[k]),
             dullness=float(dull[k]),
             toothless=float(lacking[k]),
+            blur=blurs[k],
+            belonging=float(belonging[k]),
         )
         for k in range(len(faces))
     ]
@@ -216,7 +242,7 @@ def foresee_with(
         unfit = (
             OTHER_SEX * other_sex(f.woman, around.female) + OTHER_AGE * other_age(f.years, around.age) + OTHER_HAIR * other_hair(f.hair, around.hair)
         )
-        looks = beside + contrast * f.contrast + eyes + signs + details
+        looks = beside + contrast * f.contrast + eyes + signs + details - BELONGING * f.belonging
         return np.asarray(likeness * f.likeness + looks + fit * unfit, np.float32)
 
     return burden

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -18,10 +19,11 @@ from masquerade.generation.asking import Answers
 from masquerade.generation.identity import Surroundings, together
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Foresee, Search
-from masquerade.generation.sharpness import blurred, needed_blur
+from masquerade.generation.sharpness import blurred
 from masquerade.limits import LEAST_VISIBLE
 from masquerade.masks import PASTED_FROM_IN_CLIPS, laid_over, pasted_mask
 from masquerade.parts import Parts
+from masquerade.pipeline import at_once
 from masquerade.types import Crop, Floats, Identity
 
 ROUNDS, TRIED = 5, 8
@@ -262,15 +264,15 @@ class Chooser:
         identities = [candidate.identity for candidate in candidates]
         for look in looks:
             faces = self._drawer.draw(look.crop, look.reading, identities, None, temporal=True)
-            appraisals = appraise(self._parts, look.crop, look.reading, faces, identities)
-            for candidate, drawn, appraisal in zip(candidates, faces, appraisals, strict=True):
-                face = blurred(drawn, needed_blur(look.crop.pixels, drawn, look.reading.mask, look.gain))
-                similarity = self._similarity(look, face, person.embedding, closely)
+            appraisals = appraise(self._parts, look.crop, look.reading, faces, identities, gain=look.gain)
+            soft = [blurred(drawn, appraisal.blur) for drawn, appraisal in zip(faces, appraisals, strict=True)]
+            similarities = at_once(partial(self._similarity, look, person.embedding, closely), soft, self._parts.threads)
+            for candidate, face, appraisal, similarity in zip(candidates, soft, appraisals, similarities, strict=True):
                 candidate.likeness.append(similarity)
                 candidate.costs.append(self._cost(look, face, appraisal, similarity))
                 candidate.clearness.append(appraisal.clarity)
 
-    def _similarity(self, look: _Look, drawn: Floats, person: Floats | None, closely: bool) -> float:
+    def _similarity(self, look: _Look, person: Floats | None, closely: bool, drawn: Floats) -> float:
         """How much a new face resembles its person in a look; what cannot be measured counts as the person."""
         pixels = look.portrait.pixels.copy()
         lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask, PASTED_FROM_IN_CLIPS), look.crop.matrix, np.random.default_rng(0))

@@ -5,8 +5,8 @@ from __future__ import annotations
 SMALLEST_PX = 24
 """Smaller faces are obscured: a drawn face of so few pixels is no better than a pixelated one."""
 
-CANDIDATES, MORE_CANDIDATES = 4, 8
-"""Identities drawn at once, in the first rounds and for those who need more of them; the one least like the person is taken."""
+CANDIDATES = 8
+"""Identities drawn at once; the best of those who pass is taken."""
 
 ROUNDS, FITTING_ROUNDS = 16, 4
 """So often new candidates are drawn before a face is obscured; after the fitting rounds of any age, and after as many more of either

@@ -15,6 +15,7 @@ from masquerade.faces.placing import UPRIGHT, Placement
 from masquerade.faces.recognition import SFace
 from masquerade.faces.second_opinion import SecondOpinion
 from masquerade.faces.yunet import YuNet
+from masquerade.generation.belonging import Belonging
 from masquerade.generation.foresight import Foresight
 from masquerade.generation.identity import IdentityBank
 from masquerade.generation.replacement import Measured, ReadBack, Reading, Replacement, ShapeSource
@@ -33,6 +34,8 @@ class Parts:
         replacement: draws new faces; None where every face is obscured.
         second: beside the recognizer, how much new faces resemble the person; None does without.
         foresight: which identities are worth drawing; None draws all.
+        belonging: how much new faces look like their heads' own; None does not ask.
+        threads: how many things are done at once.
     """
 
     detector: Detector
@@ -41,6 +44,8 @@ class Parts:
     replacement: FaceDrawer | None
     second: Resemblance | None = None
     foresight: Foresight | None = None
+    belonging: Looks | None = None
+    threads: int = 1
 
     @classmethod
     def shipped(cls, threads: int, shape: ShapeSource, with_networks: bool) -> Parts:
@@ -49,17 +54,24 @@ class Parts:
         Raises:
             DamagedWeights: a network's file is missing or damaged.
         """
+        # The small networks look at several faces at once, each in one thread.
+        detector, checker, recognizer = FaceDetector(threads), YuNet(0.6), SFace(1)
         if not with_networks:
-            return cls(FaceDetector(threads), YuNet(0.6, threads=threads), SFace(threads), None)
-        return cls(
-            FaceDetector(threads), YuNet(0.6, threads=threads), SFace(threads), Replacement(threads, shape), SecondOpinion(threads), Foresight()
-        )
+            return cls(detector, checker, recognizer, None, threads=threads)
+        drawer = Replacement(threads, shape)
+        return cls(detector, checker, recognizer, drawer, SecondOpinion(1), Foresight(), Belonging(1), threads)
 
 
 class Resemblance(Protocol):
     """What compares new faces with a person, such as `SecondOpinion`."""
 
     def __call__(self, person: Pixels, faces: Pixels) -> Floats: ...
+
+
+class Looks(Protocol):
+    """What tells how much new faces look like their heads' own, such as `Belonging`."""
+
+    def __call__(self, crops: Pixels) -> Floats: ...
 
 
 class FaceDrawer(Protocol):

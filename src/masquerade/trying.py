@@ -14,12 +14,15 @@ from masquerade.enlarging import lay
 from masquerade.faces.alignment import region_of, within
 from masquerade.faces.geometry import moved, shifted
 from masquerade.generation.asking import asked_again
+from masquerade.generation.foresight import Foresight
+from masquerade.generation.identity import Surroundings
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Foresee, Search
-from masquerade.generation.sharpness import blurred, needed_blur
+from masquerade.generation.sharpness import blurred
 from masquerade.generation.superresolution import Detailed
 from masquerade.masks import pasted_mask
 from masquerade.parts import Parts
+from masquerade.pipeline import at_once
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
 AUDITED_MARGIN = 0.6
@@ -61,11 +64,10 @@ class Passed:
 
 @dataclass(eq=False)
 class _Tried:
-    """A new face, by how much it must be blurred, how alike it is to the person as far as is known, and what else is thought of it."""
+    """A new face, how alike it is to the person as far as is known, and what else is thought of it."""
 
     identity: Identity
     drawn: Floats
-    blur: float
     pixels: Pixels
     similarity: float
     appraisal: Appraisal
@@ -80,6 +82,11 @@ class _Tried:
     def likeness(self) -> float:
         """Who has children, while nobody passes: the lowest."""
         return self.similarity + self.appraisal.likeness
+
+
+def foreseen_for(foresight: Foresight | None, person: Floats | None, around: Surroundings) -> Foresee | None:
+    """What will speak against identities in a photo, see `masquerade.appraisal.foresee_with`."""
+    return foresee_with(foresight, person, around, likeness=1.0, commonness=COMMON, distinctness=DISTINCTNESS)
 
 
 class FaceTrial:
@@ -115,15 +122,15 @@ class FaceTrial:
     @property
     def foresee(self) -> Foresee | None:
         """What will speak against identities for this person; None where nothing can be told."""
-        person = None if self._person is None else self._person[0]
-        return foresee_with(self._parts.foresight, person, self._reading.around, likeness=1.0, commonness=COMMON, distinctness=DISTINCTNESS)
+        return foreseen_for(self._parts.foresight, None if self._person is None else self._person[0], self._reading.around)
 
     def round(self, search: Search, count: int) -> Passed | None:
         """Tries so many identities; what passes a first look is laid in at full size and looked at more closely. None where nobody passes."""
         identities = search.propose(count)
         faces = self._drawer.draw(self._crop, self._reading, identities)
         appraisals = appraise(self._parts, self._crop, self._reading, faces, identities)
-        tried = [self._tried(*entry) for entry in zip(identities, faces, appraisals, strict=True)]
+        entries = list(zip(identities, faces, appraisals, strict=True))
+        tried = at_once(lambda entry: self._tried(*entry), entries, self._parts.threads)
         passed = None
         for candidate in tried if self._first else sorted(tried, key=lambda t: t.rank):
             if passed is None and candidate.appraisal.passes and self._audit.passes(candidate.similarity):
@@ -135,15 +142,14 @@ class FaceTrial:
 
     def _tried(self, identity: Identity, drawn: Floats, appraisal: Appraisal) -> _Tried:
         """A new face after a quick look; a thorough one where somebody who passed that did not pass the closer look."""
-        blur = self._blur_of(drawn)
-        pixels = self._laid(self._small, self._roughly(drawn, blur), identity)
+        pixels = self._laid(self._small, self._roughly(drawn, appraisal.blur), identity)
         if self._is_hard:
             there = self._audit.describe(pixels, self._small.face, round(self._shrinking * self._whole_px))
             similarity = self._audit.likeness(self._person_closely, there)
         else:
             similarity = self._audit.likeness(self._person, self._audit.describe(pixels, self._small.face, again=False))
         # What cannot be measured counts as the person.
-        return _Tried(identity, drawn, blur, pixels, 1.0 if similarity is None else similarity, appraisal)
+        return _Tried(identity, drawn, pixels, 1.0 if similarity is None else similarity, appraisal)
 
     def _closely(self, tried: _Tried) -> Passed | None:
         """What passes once more, as a face that a detector finds, and then at full size with all its detail; it learns what is seen there."""
@@ -153,7 +159,7 @@ class FaceTrial:
         if not tried.is_face or not self._passes(tried, self._audit.likeness(self._person, there)):
             return None
         detailed = self._drawer.detailed(self._place.pixels, self._place.matrix, self._reading, tried.drawn)
-        region = self._laid(self._place, replace(detailed, face=blurred(detailed.face, tried.blur)), tried.identity)
+        region = self._laid(self._place, replace(detailed, face=blurred(detailed.face, tried.appraisal.blur)), tried.identity)
         closely = self._audit.describe(region, self._place.face, self._whole_px)
         if not self._passes(tried, self._audit.likeness(self._person_closely, closely)):
             self._is_hard = True
@@ -168,11 +174,8 @@ class FaceTrial:
         faces = self._drawer.draw(self._crop, asked, [tried.identity])
         appraisal = appraise(self._parts, self._crop, self._reading, faces, [tried.identity], asked)[0]
         if appraisal.burden < tried.appraisal.burden:
-            tried.drawn, tried.blur, tried.appraisal = faces[0], self._blur_of(faces[0]), appraisal
-            tried.pixels = self._laid(self._small, self._roughly(faces[0], tried.blur), tried.identity)
-
-    def _blur_of(self, drawn: Floats) -> float:
-        return needed_blur(self._crop.pixels, drawn, self._reading.mask)
+            tried.drawn, tried.appraisal = faces[0], appraisal
+            tried.pixels = self._laid(self._small, self._roughly(faces[0], appraisal.blur), tried.identity)
 
     def _roughly(self, drawn: Floats, blur: float) -> Detailed:
         return Detailed(blurred(drawn, blur), pasted_mask(self._reading.mask), self._small.matrix)

@@ -24,7 +24,7 @@ class Foreseen:
         commonness: SFace's cosine with what all new faces have in common.
         disagreement, roughness, clarity: as `masquerade.appraisal.Appraisal` will find them.
         contrast: of the new face, as a share of the person's.
-        distinctness: as `masquerade.appraisal.Appraisal` will find it.
+        distinctness, belonging: as `masquerade.appraisal.Appraisal` will find them.
         brows: how much lighter than the skin they are, in L* of CIELAB.
         beard, paint: as `masquerade.generation.signs` tells.
         whites: how much lighter than the skin the lightest of the eyes are.
@@ -41,6 +41,7 @@ class Foreseen:
     clarity: Floats
     contrast: Floats
     distinctness: Floats
+    belonging: Floats
     brows: Floats
     beard: Floats
     paint: Floats

@@ -34,6 +34,7 @@ from masquerade.generation.teeth import teeth_of
 from masquerade.generation.tensors import from_network, to_network
 from masquerade.limits import LEAST_VISIBLE
 from masquerade.masks import average_outline, behind_glasses, own_face, replaced_mask, without_specks
+from masquerade.pipeline import at_once
 from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
@@ -45,8 +46,8 @@ SIZE = 128
 PLACED_IN = 4
 """A face is placed in at most so many steps, each of which sees better."""
 
-AT_ONCE = 4
-"""So many faces are drawn at once: more take more memory and no less time."""
+AT_ONCE = 2
+"""So many faces are drawn together: more take more memory and no less time."""
 
 GLASSES_SHARE = 0.008
 """Share of the crop that glasses must cover to count as worn: less are the parser's doubts, and put glasses on people without any."""
@@ -104,12 +105,17 @@ class ReadBack(NamedTuple):
 
 
 class Replacement:
-    """All networks that draw faces, loaded once."""
+    """All networks that draw faces, loaded once.
+
+    Args:
+        threads: how many faces are drawn at once.
+        shape: see `masquerade.anonymizer.Anonymizer`.
+    """
 
     def __init__(self, threads: int = 2, shape: ShapeSource = "drawn") -> None:
-        self._segmentation, self._landmarks, self.bank = Segmentation(threads), Landmarks(threads), IdentityBank()
-        self._onlookers = Onlookers(threads)
-        self._shape, self._anonymization, self._harmonization = Shape(threads), Anonymization(threads), Harmonization(threads)
+        self._segmentation, self._landmarks, self.bank = Segmentation(1), Landmarks(1), IdentityBank()
+        self._onlookers = Onlookers(1)
+        self._shape, self._anonymization, self._harmonization = Shape(1), Anonymization(1), Harmonization(1)
         self._source, self._threads = shape, threads
 
     def placement(self, photo: Pixels, face: Face, upright: float = UPRIGHT) -> Placement:
@@ -179,7 +185,7 @@ class Replacement:
     @cached_property
     def _temporal(self) -> TemporalHarmonization | None:
         """Loaded with the first clip."""
-        return TemporalHarmonization(self._threads) if TemporalHarmonization.shipped() else None
+        return TemporalHarmonization(1) if TemporalHarmonization.shipped() else None
 
     @cached_property
     def _superresolution(self) -> SuperResolution:
@@ -206,23 +212,34 @@ class Replacement:
         Returns:
             K x 128 x 128 x 3 float32 RGB in 0 to 255.
         """
-        if len(identities) > AT_ONCE:
-            parts = [identities[start : start + AT_ONCE] for start in range(0, len(identities), AT_ONCE)]
-            return np.concatenate([self.draw(crop, reading, part, previous, temporal) for part in parts])
+        network = self._temporal if temporal else None
+        parts = [identities[start : start + AT_ONCE] for start in range(0, len(identities), AT_ONCE)]
+        return np.concatenate(at_once(lambda part: self._drawn(crop, reading, part, previous, network, not temporal), parts, self._threads))
+
+    def _drawn(
+        self,
+        crop: Crop,
+        reading: Reading,
+        identities: Sequence[Identity],
+        previous: tuple[Floats, Floats] | None,
+        network: TemporalHarmonization | None,
+        harden: bool,
+    ) -> Floats:
+        """As `draw`, a few at a time, by the network for clips or, where that is None, the one for photos."""
         maps, skin, around = self._maps(reading, identities), reading.around.skin, faded(crop)
         rough = self._anonymization(maps, np.stack([i.texture for i in identities]), reading.condition[8:10])
         if skin is not None:
             # HarmonizationNet has to change less then, and what it changes much it blotches.
             rough = to_network(np.stack([toned(f, m, skin, finished=False) for f, m in zip(from_network(rough), maps, strict=True)]))
-        if temporal and self._temporal is not None:
-            faces = self._temporal(around, rough, reading.mask, maps, *(previous or (None, None)))
+        if network is not None:
+            faces = network(around, rough, reading.mask, maps, *(previous or (None, None)))
         else:
             faces = self._harmonization(around, rough, reading.mask, maps)
         if skin is not None:
             faces = np.stack([toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
         if reading.light is not None:
             # In clips hard light flickers.
-            faces = np.stack([lit(f, m, reading.light, harden=not temporal) for f, m in zip(faces, maps, strict=True)])
+            faces = np.stack([lit(f, m, reading.light, harden) for f, m in zip(faces, maps, strict=True)])
         return gray(faces) if is_gray(around[reading.mask == 0]) else faces
 
     def _maps(self, reading: Reading, identities: Sequence[Identity]) -> NDArray[np.uint8]:
@@ -240,9 +257,13 @@ class Replacement:
     def read_back(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[ReadBack]:
         """What is seen in new faces, K x 128 x 128 x 3 uint8 in their crop, of what was drawn."""
         maps = self._maps(reading, identities)
-        seen = [(self._segmentation.shares(f), lab_of(f), drawn) for f, drawn in zip(faces, maps, strict=True)]
         told = (brows_of, beard_of, paint_of, whites_against_skin, teeth_of)
-        return [ReadBack(clarity(shares, drawn), *(tell(lab, drawn) for tell in told)) for shares, lab, drawn in seen]
+
+        def back(face: Pixels, drawn: NDArray[np.uint8]) -> ReadBack:
+            lab = lab_of(face)
+            return ReadBack(clarity(self._segmentation.shares(face), drawn), *(tell(lab, drawn) for tell in told))
+
+        return at_once(lambda pair: back(*pair), list(zip(faces, maps, strict=True)), self._threads)
 
     def detailed(self, photo: Pixels, matrix: NDArray[np.float64], reading: Reading, face: Floats) -> Detailed:
         """A drawn face as it is to be laid into a photo, through the matrix that leads to its crop: finer, where the photo is."""

@@ -18,12 +18,12 @@ class SurroundingsNet(nn.Module):
     woman's, and age (see `masquerade.generation.surroundings.AGE_UNIT`).
     """
 
-    def __init__(self, pretrained: bool = True, width: int = 192) -> None:
+    def __init__(self, pretrained: bool = True, width: int = 192, told: int = 2) -> None:
         super().__init__()
         self.encoder = Encoder(pretrained)
         self.encoder.blocks = self.encoder.blocks[: self.encoder.last_block(SCALES) + 1]
         self.mix = nn.Sequential(nn.Conv2d(ENCODER_WIDTHS[SCALES - 1], width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
-        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(width, 2))
+        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(width, told))
 
     def forward(self, scene: torch.Tensor) -> torch.Tensor:
         features: torch.Tensor = self.mix(self.encoder(scene)[-1]).mean((2, 3))

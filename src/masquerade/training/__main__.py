@@ -10,7 +10,18 @@ from typing import Any
 
 from masquerade.errors import MasqueradeError
 
-NETWORKS = ("segmentation", "landmarks", "identity", "shape", "anonymization", "harmonization", "temporal", "superresolution", "surroundings")
+NETWORKS = (
+    "segmentation",
+    "landmarks",
+    "identity",
+    "shape",
+    "anonymization",
+    "harmonization",
+    "temporal",
+    "superresolution",
+    "surroundings",
+    "belonging",
+)
 TASKS = ("prepare", "prepare-clips", *NETWORKS)
 
 

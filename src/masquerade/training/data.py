@@ -27,6 +27,9 @@ MESH = "mesh.npy"
 SCENES, PEOPLE = "scenes.npy", "people.npy"
 """Scenes, and what `masquerade.training.witness` writes beside them: N x 2 float32, probability of a woman and age."""
 
+DRAWN = "drawn.npy"
+"""What `masquerade.training.drawn` writes: new faces in the crops that they were drawn on, heads x faces x 128 x 128 x 3 uint8."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:

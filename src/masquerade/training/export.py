@@ -15,6 +15,7 @@ from torch import nn
 
 from masquerade.errors import MasqueradeError
 from masquerade.networks.anonymization import AnonymizationNet
+from masquerade.networks.belonging import BelongingNet
 from masquerade.networks.harmonization import HarmonizationNet, TemporalHarmonizationNet
 from masquerade.networks.identity import IdentityNet
 from masquerade.networks.landmarks import LandmarkNet
@@ -75,6 +76,7 @@ TASKS = {
     "harmonization": Task(HarmonizationNet, "average", MENDED, "picture_out"),
     "temporal": Task(TemporalHarmonizationNet, "average", {**MENDED, "previous": (3, 128, 128), "previous_mask": (1, 128, 128)}, "picture_out"),
     "surroundings": Task(lambda: SurroundingsNet(pretrained=False), "average", {"scene": (3, 128, 128)}, "told"),
+    "belonging": Task(lambda: BelongingNet(pretrained=False), "average", {"picture": (3, 96, 96)}, "told"),
     "superresolution": Task(SuperResolutionNet, "average", {"picture": (3, 128, 128), "mask": (1, 128, 128), "around": (3, 512, 512)}, "picture_out"),
 }
 

@@ -14,6 +14,7 @@ from masquerade.appraisal import appraise, contrast_of
 from masquerade.faces.recognition import SFace
 from masquerade.faces.scene import HIDDEN
 from masquerade.faces.yunet import YuNet
+from masquerade.generation.belonging import Belonging
 from masquerade.generation.foresight import codes_of
 from masquerade.generation.replacement import Replacement
 from masquerade.masks import laid_over
@@ -31,7 +32,10 @@ HEADS, TRIED = 900, 8
 HELD_OUT = 0.2
 """Share of the heads that the foresight is tested on."""
 
-QUALITY = ("disagreement", "roughness", "clarity", "contrast", "distinctness", "brows", "beard", "paint", "whites", "teeth", "woman", "years")
+QUALITY = (
+    *("disagreement", "roughness", "clarity", "contrast", "distinctness", "belonging"),
+    *("brows", "beard", "paint", "whites", "teeth", "woman", "years"),
+)
 
 ABSOLUTE = 7
 """So many of the last, and the hair, are not told from their mean."""
@@ -43,7 +47,7 @@ STRENGTH = 1000.0
 def write_foresight(data: Path, runs: Path, weights: Path, seed: int = 0, heads: int = HEADS, threads: int = 2) -> str:
     """Writes weights/foresight.npz; returns one line that says how good the foresight is.
 
-    Arrays: mean 352; vector 352 x 128, to SFace's unit vector; common 128, what these have in common; quality 352 x 13, to those
+    Arrays: mean 352; vector 352 x 128, to SFace's unit vector; common 128, what these have in common; quality 352 x 14, to those
     of `QUALITY` and the hair that goes with it; quality_mean 8, the mean of the last of them.
 
     Args:
@@ -72,12 +76,12 @@ def write_foresight(data: Path, runs: Path, weights: Path, seed: int = 0, heads:
 def _drawn(
     data: Path, witness: Witness, seed: int, heads: int, threads: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Codes N x 352; SFace's vectors and figures of quality N x 140; vectors of the people who were there N x 128; whose head it was, N."""
+    """Codes N x 352; SFace's vectors and figures of quality N x 141; vectors of the people who were there N x 128; whose head it was, N."""
     rng = np.random.default_rng(seed)
     prepared = open_prepared(data)
     scenes = np.load(data / SCENES, mmap_mode="r")
     drawer, detector, sface = Replacement(threads), YuNet(0.6), SFace()
-    parts = Parts(detector, detector, sface, drawer)
+    parts = Parts(detector, detector, sface, drawer, belonging=Belonging(threads))
     codes, seen, people = list[Floats](), list[list[float]](), list[Floats]()
     head: list[int] = []
     for row in rng.permutation(prepared.rows("train")):
@@ -97,7 +101,7 @@ def _drawn(
         for drawn, shown, thought, taken_for in zip(faces, laid, appraisals, witness(laid), strict=True):
             quality = thought.disagreement, thought.roughness, thought.clarity, contrast_of(drawn, reading.mask) / max(before, 1e-3)
             # What is not seen says nothing: it is made the mean of the others on that head.
-            told = thought.distinctness, thought.brows, thought.beard, thought.paint, thought.whites, thought.teeth
+            told = thought.distinctness, thought.belonging, thought.brows, thought.beard, thought.paint, thought.whites, thought.teeth
             features = [np.nan if v is None else v for v in told]
             seen.append([*sface.embed(shown, face), *quality, *features, *taken_for])
         codes.append(codes_of(identities))
