@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from masquerade.faces.alignment import canonical_matrix, take_crop
 from masquerade.faces.placing import UPRIGHT, Placement
-from masquerade.generation.replacement import ReadBack, Reading
+from masquerade.generation.replacement import ReadBack, Reading, Rough
 from masquerade.generation.superresolution import Detailed
 from masquerade.masks import pasted_mask
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
@@ -26,6 +26,14 @@ class Upright:
 
     def crop(self, photo: Pixels, face: Face) -> Crop:
         return take_crop(photo, canonical_matrix(face, 128), 128)
+
+    def rough(self, reading: Reading, identities: Sequence[Identity]) -> Rough:
+        return Rough(np.repeat(reading.parsing[None], len(identities), 0), np.zeros((len(identities), 3, 128, 128), np.float32))
+
+    def harmonised(self, crop: Crop, reading: Reading, rough: Rough, previous: tuple[Floats, Floats] | None = None, temporal: bool = False) -> Floats:
+        """As `draw` does, which tests make up."""
+        faces: Floats = self.draw(crop, reading, [Identity(np.zeros(64), np.zeros((9, 32)), 0)] * len(rough.maps), previous, temporal)  # type: ignore[attr-defined]
+        return faces
 
     def read_back(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[ReadBack]:
         return [ReadBack(1.0)] * len(faces)

@@ -20,6 +20,7 @@ from masquerade.faces.recognition import THRESHOLD
 from masquerade.generation.sharpness import blurred, needed_blur
 from masquerade.masks import PASTED_FROM_IN_CLIPS, pasted_mask, share_inside
 from masquerade.parts import Parts
+from masquerade.pipeline import at_once
 from masquerade.steadying import blended
 from masquerade.track_obscuring import TrackObscurer
 from masquerade.types import Face, FaceReport, Floats, Pixels
@@ -210,7 +211,7 @@ class ClipAnonymizer:
             previous = before, np.asarray(1 - ((1 - fresh) * motion.trust * mask)[..., None], np.float32)
             # The network would keep the lips and eyes that it is shown.
             shown = before, mask * (1 - WITHHELD * sight.changed)
-        picture: Floats = replacement.draw(sight.lit, reading, [state.chosen.identity], shown, self._temporal)[0]
+        picture: Floats = replacement.harmonised(sight.lit, reading, sight.rough, shown, self._temporal)[0]
         if previous is not None:
             picture = blended(picture, *previous)
         needed = needed_blur(sight.lit.pixels, picture, reading.mask, sight.gain)
@@ -221,7 +222,8 @@ class ClipAnonymizer:
     def _similarity(self, original: Pixels, pixels: Pixels, tracked: TrackedFace, placement: Placement) -> float | None:
         """How much what stands there now resembles the person; see `resemblance`."""
         # A track's landmarks are steadied; who detects faces in either frame anew compares what stands at others.
-        frame, there = (self._described(photo, tracked.face, placement) for photo in (original, pixels))
+        photos = original, pixels
+        frame, there = at_once(lambda photo: self._described(photo, tracked.face, placement), photos, self._parts.threads)
         return resemblance(self._audit, self._people[tracked.person].embedding, frame, there)
 
     def _described(self, photo: Pixels, face: Face, placement: Placement) -> Floats | None:

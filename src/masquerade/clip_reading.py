@@ -1,6 +1,6 @@
-"""What is read of the faces in a clip's frames before new ones are drawn, steadied by the frames before.
+"""What is read of the faces in a clip's frames, steadied by the frames before, and the rough faces that are drawn by it.
 
-Nothing here depends on what is drawn, so that frames can be read ahead while earlier ones are still being drawn.
+Nothing here depends on what earlier frames look like in the end, so that frames can be read ahead while these are still being harmonised.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from masquerade.choosing import Chosen
 from masquerade.exposure import DARK_FROM, brightened, gain_of
 from masquerade.faces.placing import Placement, placed
 from masquerade.generation.light import Light, between
-from masquerade.generation.replacement import Reading
+from masquerade.generation.replacement import Reading, Rough
 from masquerade.limits import LEAST_INSIDE, SMALLEST_PX
 from masquerade.masks import share_inside
 from masquerade.parts import Parts
@@ -65,6 +65,7 @@ class Sight:
         lit: the same, brightened by `gain`.
         placement: how the crop was moved from where the detector's points would lay it.
         reading: steadied.
+        rough: the new face that is to be harmonised.
         motion: since the last frame in which the track was seen; None where there was none: then nothing of it counts.
         changed: S x S, how far lips and eyes are not as they were, 0 to 1.
         turning: how fast the head turns, 0 to 1.
@@ -75,6 +76,7 @@ class Sight:
     gain: float
     placement: Placement
     reading: Reading
+    rough: Rough
     motion: Motion | None
     changed: Floats
     turning: float
@@ -200,7 +202,8 @@ class ClipReader:
             mask = np.maximum(reading.mask, blended(reading.mask, motion.of(last.mask), 1 - (1 - FRESH) * motion.trust))
             reading = replace(reading, mask=mask, light=between(last.light, reading.light, FRESH_LIGHT))
         track.last = _Last(crop.pixels, shares, condition, reading.mask, reading.light)
-        return Sight(crop, lit, track.gain, track.placement, reading, motion, changed, track.turning)
+        rough = drawer.rough(reading, [track.chosen.identity])
+        return Sight(crop, lit, track.gain, track.placement, reading, rough, motion, changed, track.turning)
 
     def _reading_of_sure(self, crop: Crop, shares: Floats, condition: Floats, track: _Track) -> Reading | None:
         """A reading where the parser sees no face, if the detector sees one more often than not when it looks at the crop alone."""

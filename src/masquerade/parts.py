@@ -18,7 +18,7 @@ from masquerade.faces.yunet import YuNet
 from masquerade.generation.belonging import Belonging
 from masquerade.generation.foresight import Foresight
 from masquerade.generation.identity import IdentityBank
-from masquerade.generation.replacement import Measured, ReadBack, Reading, Replacement, ShapeSource
+from masquerade.generation.replacement import Measured, ReadBack, Reading, Replacement, Rough, ShapeSource
 from masquerade.generation.superresolution import Detailed
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
 
@@ -101,6 +101,12 @@ class FaceDrawer(Protocol):
         identities: Sequence[Identity],
         previous: tuple[Floats, Floats] | None = None,
         temporal: bool = False,
+    ) -> Floats: ...
+
+    def rough(self, reading: Reading, identities: Sequence[Identity]) -> Rough: ...
+
+    def harmonised(
+        self, crop: Crop, reading: Reading, rough: Rough, previous: tuple[Floats, Floats] | None = None, temporal: bool = False
     ) -> Floats: ...
 
     def read_back(self, faces: Pixels, reading: Reading, identities: Sequence[Identity]) -> list[ReadBack]: ...

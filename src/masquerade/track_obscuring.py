@@ -10,12 +10,15 @@ import numpy as np
 from masquerade.audit import NEARBY_IN_BOXES, Audit
 from masquerade.faces.geometry import centre, shifted
 from masquerade.obscuring import Method, obscure
-from masquerade.types import Face, FaceReport, Pixels
+from masquerade.types import Face, FaceReport, Floats, Pixels
 from masquerade.video import TrackedFace
 
 AUDITED_EVERY, NOISES, MARGIN = 5, 16, 0.1
 """In every so many frames of a track the audit looks at what is obscured; so many noises are tried at most, until one is so far below the limit. One
 that is there already stays while it passes: every change is seen."""
+
+DOUBTFUL_AUDITED_EVERY, DOUBTFUL_NOISES = 15, 4
+"""The same for what may be no face."""
 
 
 @dataclass
@@ -44,8 +47,8 @@ class TrackObscurer:
         # Soft passages: the edges of cells would flicker as they go from pixel to pixel.
         method: Method = self._asked if self._asked != "generate" else "sketch" if is_face else "blur"  # type: ignore[assignment]
         noise = self._noises.setdefault((tracked.track, method), _Noise())
-        if self._asked == "generate" and noise.frames % AUDITED_EVERY == 0:
-            noise.draw = self._unlike(pixels, tracked, method, noise.draw)
+        if self._asked == "generate" and noise.frames % (AUDITED_EVERY if is_face else DOUBTFUL_AUDITED_EVERY) == 0:
+            noise.draw = self._unlike(pixels, tracked, method, noise.draw, NOISES if is_face else DOUBTFUL_NOISES)
         noise.frames += 1
         obscure(pixels, tracked.face, method, self._noise(tracked.track, noise.draw))
         return FaceReport(tracked.face.box, "obscured", reason, None, 0)
@@ -54,19 +57,22 @@ class TrackObscurer:
         """Forgets tracks that have ended."""
         self._noises = {key: noise for key, noise in self._noises.items() if key[0] in tracks}
 
-    def _unlike(self, pixels: Pixels, tracked: TrackedFace, method: Method, draw: int) -> int:
+    def _unlike(self, pixels: Pixels, tracked: TrackedFace, method: Method, draw: int, noises: int) -> int:
         """The present noise of a track while it will do; else the next with which the obscured face is far from the person, or the least alike."""
         x0, y0, x1, y1 = _around(tracked.face, pixels)
         here, face = pixels[y0:y1, x0:x1], shifted(tracked.face, -x0, -y0)
-        person, least = self._audit.describe(here, face, in_place=True), (1.0, draw)
-        for other in range(draw, draw + NOISES):
+        person, least = self._described(here, face), (1.0, draw)
+        for other in range(draw, draw + noises):
             there = here.copy()
             obscure(there, face, method, self._noise(tracked.track, other))
-            similarity = self._audit.likeness(person, self._audit.describe(there, face, in_place=True))
+            similarity = self._audit.likeness(person, self._described(there, face))
             if similarity is not None and self._audit.passes(similarity + (MARGIN if other > draw else 0.0)):
                 return other
             least = min(least, (1.0 if similarity is None else similarity, other))
         return least[1]
+
+    def _described(self, photo: Pixels, face: Face) -> Floats | None:
+        return self._audit.describe(photo, face, again=False, in_place=True)
 
     def _noise(self, track: int, draw: int) -> np.random.Generator:
         """The same in every frame of a track."""

@@ -91,6 +91,13 @@ class Measured(NamedTuple):
     placement: Placement
 
 
+class Rough(NamedTuple):
+    """Rough faces: the parsing maps that they were drawn by, K x 128 x 128 uint8, and K x 3 x 128 x 128 float32 in [-1, 1]."""
+
+    maps: NDArray[np.uint8]
+    faces: Floats
+
+
 class ReadBack(NamedTuple):
     """How clearly a new face shows what was drawn (see `masquerade.generation.clarity`), how much lighter than the skin its brows are, its
     beard and paint (see `masquerade.generation.signs`), how much lighter than the skin its
@@ -200,46 +207,56 @@ class Replacement:
         previous: tuple[Floats, Floats] | None = None,
         temporal: bool = False,
     ) -> Floats:
-        """New faces for a crop, one for each identity.
+        """New faces for a crop, one for each identity: `rough`, then `harmonised`.
 
         Args:
             crop: the face that is replaced.
             reading: what is known of it.
             identities: K people.
+            previous, temporal: as for `harmonised`.
+
+        Returns:
+            K x 128 x 128 x 3 float32 RGB in 0 to 255.
+        """
+        parts = [identities[start : start + AT_ONCE] for start in range(0, len(identities), AT_ONCE)]
+
+        def drawn(part: Sequence[Identity]) -> Floats:
+            return self.harmonised(crop, reading, self.rough(reading, part), previous, temporal)
+
+        return np.concatenate(at_once(drawn, parts, self._threads))
+
+    def rough(self, reading: Reading, identities: Sequence[Identity]) -> Rough:
+        """What AnonymizationNet makes of a reading and K identities; no pixel of the person enters."""
+        maps, skin = self._maps(reading, identities), reading.around.skin
+        faces = self._anonymization(maps, np.stack([i.texture for i in identities]), reading.condition[8:10])
+        if skin is not None:
+            # HarmonizationNet has to change less then, and what it changes much it blotches.
+            faces = to_network(np.stack([toned(f, m, skin, finished=False) for f, m in zip(from_network(faces), maps, strict=True)]))
+        return Rough(maps, faces)
+
+    def harmonised(self, crop: Crop, reading: Reading, rough: Rough, previous: tuple[Floats, Floats] | None = None, temporal: bool = False) -> Floats:
+        """Believable faces from rough ones, as HarmonizationNet, light and colours make them.
+
+        Args:
+            crop: the face that is replaced; looked at outside the mask only.
+            reading: what is known of it.
+            rough: K faces.
             previous: in clips, the new face of the frame before (S x S x 3 float32 RGB in 0 to 255) and its mask, moved to where the face is now.
             temporal: whether the crop is a clip's: then the network that steadies faces draws it, if there is one.
 
         Returns:
             K x 128 x 128 x 3 float32 RGB in 0 to 255.
         """
-        network = self._temporal if temporal else None
-        parts = [identities[start : start + AT_ONCE] for start in range(0, len(identities), AT_ONCE)]
-        return np.concatenate(at_once(lambda part: self._drawn(crop, reading, part, previous, network, not temporal), parts, self._threads))
-
-    def _drawn(
-        self,
-        crop: Crop,
-        reading: Reading,
-        identities: Sequence[Identity],
-        previous: tuple[Floats, Floats] | None,
-        network: TemporalHarmonization | None,
-        harden: bool,
-    ) -> Floats:
-        """As `draw`, a few at a time, by the network for clips or, where that is None, the one for photos."""
-        maps, skin, around = self._maps(reading, identities), reading.around.skin, faded(crop)
-        rough = self._anonymization(maps, np.stack([i.texture for i in identities]), reading.condition[8:10])
-        if skin is not None:
-            # HarmonizationNet has to change less then, and what it changes much it blotches.
-            rough = to_network(np.stack([toned(f, m, skin, finished=False) for f, m in zip(from_network(rough), maps, strict=True)]))
-        if network is not None:
-            faces = network(around, rough, reading.mask, maps, *(previous or (None, None)))
+        skin, around = reading.around.skin, faded(crop)
+        if temporal and self._temporal is not None:
+            faces = self._temporal(around, rough.faces, reading.mask, rough.maps, *(previous or (None, None)))
         else:
-            faces = self._harmonization(around, rough, reading.mask, maps)
+            faces = self._harmonization(around, rough.faces, reading.mask, rough.maps)
         if skin is not None:
-            faces = np.stack([toned(f, m, skin) for f, m in zip(faces, maps, strict=True)])
+            faces = np.stack([toned(f, m, skin) for f, m in zip(faces, rough.maps, strict=True)])
         if reading.light is not None:
             # In clips hard light flickers.
-            faces = np.stack([lit(f, m, reading.light, harden) for f, m in zip(faces, maps, strict=True)])
+            faces = np.stack([lit(f, m, reading.light, harden=not temporal) for f, m in zip(faces, rough.maps, strict=True)])
         return gray(faces) if is_gray(around[reading.mask == 0]) else faces
 
     def _maps(self, reading: Reading, identities: Sequence[Identity]) -> NDArray[np.uint8]:
