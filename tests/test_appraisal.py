@@ -9,6 +9,8 @@ import pytest
 
 from masquerade.appraisal import (
     AGREEMENT,
+    AS_OWN,
+    BELONGING,
     FAINT_FROM,
     FAINTEST,
     LOPSIDED_FROM,
@@ -138,3 +140,22 @@ def test_faces_go_with_the_hair_that_is_there() -> None:
     goes = np.float32([-50, -30, -10])
     assert other_hair(goes, -12.0).argmin() == 2 and other_hair(goes, -48.0).argmin() == 0
     assert not other_hair(goes, None).any()
+
+
+def test_who_does_not_belong_is_a_burden() -> None:
+    def belonging(crops: Pixels) -> Floats:
+        assert (crops[:, 0, 0] == 50).all()
+        return np.float32([AS_OWN + 1, AS_OWN - 2])
+
+    parts = Parts(lambda _: [], lambda _: [], None, ReadsBrightness(), belonging=belonging)  # type: ignore[arg-type]
+    own, stranger = appraise(parts, CROP, reading(0.2), np.full((2, 128, 128, 3), 200, np.float32))
+    assert stranger.burden - own.burden == pytest.approx(2 * BELONGING)
+
+
+def test_faces_are_blurred_to_be_as_soft_as_the_one_before() -> None:
+    parts = Parts(lambda _: [], lambda _: [], None, ReadsBrightness())  # type: ignore[arg-type]
+    sharp = np.full((1, 128, 128, 3), 100, np.float32)
+    sharp[:, ::3] = 180
+    (soft,) = appraise(parts, CROP, reading(0.1), sharp)
+    (dark,) = appraise(parts, CROP, reading(0.1), np.full((1, 128, 128, 3), 100, np.float32), gain=4.0)
+    assert soft.blur >= 1 and 0 < dark.blur <= 1.2

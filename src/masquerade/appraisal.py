@@ -129,6 +129,11 @@ class Appraisal:
         return WEIGHT * self.resemblance + AGREEMENT * self.disagreement
 
     @property
+    def unfit(self) -> float:
+        """What speaks against it because it does not look like its head's own; a part of `burden`."""
+        return BELONGING * max(AS_OWN - self.belonging, 0.0)
+
+    @property
     def burden(self) -> float:
         """What speaks against it, to be added to the audit's cosine."""
         ugliness = ROUGHNESS * max(self.roughness - ROUGH_FROM, 0.0) + CLARITY * (1 - self.clarity)
@@ -136,7 +141,7 @@ class Appraisal:
         eyes = faintness + LOPSIDEDNESS * max(self.lopsidedness - LOPSIDED_FROM, 0.0)
         details = DULL_EYES * self.dullness + TOOTHLESS * self.toothless
         misfits = UNSUITED_BROWS * self.brows_misfit + UNSUITED_SIGNS * self.signs_misfit
-        return self.likeness + ugliness + eyes + details + misfits + BELONGING * max(AS_OWN - self.belonging, 0.0)
+        return self.likeness + ugliness + eyes + details + misfits + self.unfit
 
 
 def appraise(
@@ -225,7 +230,8 @@ def foresee_with(
         around: what is known of the surroundings.
         likeness, commonness, contrast, distinctness: how much these count beside what `Appraisal.burden` knows of.
         brows: how much every L* counts by which they do not go with the hair.
-        fit: how much it counts, beside what it does in photos, that sex, age and hair are others than those of the surroundings.
+        fit: how much it counts, beside what it does in photos, that they will not look like the head's own, and that sex, age and hair are others
+            than those of the surroundings.
 
     Returns:
         A function from K identities to K numbers, or None where nothing can be told.
@@ -239,10 +245,9 @@ def foresee_with(
         eyes = brows * misfit(f.brows, around.hair) - distinctness * f.distinctness
         signs = UNSUITED_SIGNS * unsuited(f.beard, f.paint, around.female)
         details = DULL_EYES * dullness(f.whites) + TOOTHLESS * toothless(f.teeth)
-        unfit = (
-            OTHER_SEX * other_sex(f.woman, around.female) + OTHER_AGE * other_age(f.years, around.age) + OTHER_HAIR * other_hair(f.hair, around.hair)
-        )
-        looks = beside + contrast * f.contrast + eyes + signs + details - BELONGING * f.belonging
+        others = OTHER_SEX * other_sex(f.woman, around.female) + OTHER_AGE * other_age(f.years, around.age)
+        unfit = others + OTHER_HAIR * other_hair(f.hair, around.hair) - BELONGING * f.belonging
+        looks = beside + contrast * f.contrast + eyes + signs + details
         return np.asarray(likeness * f.likeness + looks + fit * unfit, np.float32)
 
     return burden

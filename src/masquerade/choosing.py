@@ -67,8 +67,8 @@ BROWS = 0.01
 instead of 0.84), and frames of one person differed more."""
 
 FIT = 0.5
-"""How much it counts, beside what it does in photos, that sex, age and hair are others than those of the surroundings: as much as there, those who
-do fit were more alike to their persons (glasses clip: obscured 12% instead of 0, crowd clip 30% instead of 17%)."""
+"""How much it counts, beside what it does in photos, that somebody does not look like the head's own, and that sex, age and hair are others: as much
+as there, those who do fit were more alike to their persons (glasses clip: obscured 12% instead of 0, crowd clip 30% instead of 17%)."""
 
 HARD = 1.2
 """Where the best of the first identities have more against them than this, many people are alike to the person: then what is foreseen counts as
@@ -283,4 +283,5 @@ class Chooser:
         """How little a new face is fit to stand for its person in a look: likeness beyond what is safe, and what else speaks against it."""
         beyond = min(similarity, self._audit.limit + LOST) - (self._audit.limit - CHOICE_MARGIN)
         restless = contrast_of(drawn, look.reading.mask) / max(contrast_of(look.crop.pixels.astype(np.float32), look.reading.mask), 1e-3) - 1
-        return max(appraisal.burden, 0.0) + DANGER * max(beyond, 0.0) + RESTLESS * max(restless, 0.0)
+        burden = appraisal.burden - (1 - FIT) * appraisal.unfit
+        return max(burden, 0.0) + DANGER * max(beyond, 0.0) + RESTLESS * max(restless, 0.0)

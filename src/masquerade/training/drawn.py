@@ -1,7 +1,8 @@
 """A step before BelongingNet's training: draws new faces on prepared heads, as they are drawn at work.
 
-The first of five faces on a head has the head's own shape and code. Of the strangers two are people who fit, one is of any sex and age, and one is
-the one of whom the foresight expects most: those are the ones that are met at work. The networks for photos and for clips take turns.
+The first of five faces on a head has the head's own shape and code. Of the strangers one is of a person who fits, one is the one of whom the
+foresight expects most, as they are met at work, and two have the shapes and codes of other heads: else nothing but the look of the bank's codes
+would be learnt. The networks for photos and for clips take turns.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -37,6 +39,9 @@ from masquerade.trying import foreseen_for
 from masquerade.types import Crop, Floats, Identity, Pixels
 
 HEADS = 5200
+
+STRANGERS, OTHERS = 2, 64
+"""So many have the shapes and codes of other heads, which are among so many of those before."""
 
 
 def write_drawn(data: Path, runs: Path, heads: int = HEADS, seed: int = 0, processes: int | None = None) -> int:
@@ -68,6 +73,7 @@ def _faces(data: Path, runs: Path, rows: NDArray[np.int64], rng: np.random.Gener
     prepared, scenes = open_prepared(data), np.load(data / SCENES, mmap_mode="r")
     drawer, detector, sface, foresight, own = Replacement(1), YuNet(0.6), SFace(), Foresight(), _Own(runs)
     temporal = False
+    others = deque[Identity](maxlen=OTHERS)
     for row in rows:
         crop = Crop(np.array(prepared.crops[row]), np.eye(2, 3), np.ones(prepared.crops.shape[1:3], np.bool_))
         scene = np.asarray(scenes[row])
@@ -75,13 +81,17 @@ def _faces(data: Path, runs: Path, rows: NDArray[np.int64], rng: np.random.Gener
         found = detector(crop.pixels)
         if not found or reading is None:
             continue
-        person = sface.embed(crop.pixels, max(found, key=lambda face: face.width))
-        identities = [own(crop, reading), *_strangers(drawer, foresight, person, reading.around, rng)]
-        faces = drawer.draw(crop, reading, identities, temporal=temporal)
-        temporal = not temporal
-        # As soft as the photo, as at work: else the network looks at nothing but sharpness.
-        soft = np.stack([blurred(face, needed_blur(crop.pixels, face, reading.mask)) for face in faces])
-        yield laid_over(crop.pixels, soft, reading.mask)
+        identity = own(crop, reading)
+        if len(others) >= STRANGERS:
+            person = sface.embed(crop.pixels, max(found, key=lambda face: face.width))
+            strangers = [_completed(others[i], identity) for i in rng.choice(len(others), STRANGERS, replace=False)]
+            identities = [identity, *_at_work(drawer, foresight, person, reading.around, rng), *strangers]
+            faces = drawer.draw(crop, reading, identities, temporal=temporal)
+            temporal = not temporal
+            # As soft as the photo, as at work: else the network looks at nothing but sharpness.
+            soft = np.stack([blurred(face, needed_blur(crop.pixels, face, reading.mask)) for face in faces])
+            yield laid_over(crop.pixels, soft, reading.mask)
+        others.append(identity)
 
 
 class _Own:
@@ -100,10 +110,15 @@ class _Own:
         return Identity(shape.cpu().numpy(), texture.cpu().numpy(), 0)
 
 
-def _strangers(drawer: Replacement, foresight: Foresight, person: Floats, around: Surroundings, rng: np.random.Generator) -> list[Identity]:
+def _at_work(drawer: Replacement, foresight: Foresight, person: Floats, around: Surroundings, rng: np.random.Generator) -> list[Identity]:
+    """Somebody who fits, and the most promising of those."""
     promising = Search(lambda: drawer.bank.draw(around, rng), rng, foreseen_for(foresight, person, around)).propose(1)
-    anybody = replace(around, female=None, age=None)
-    return [*(drawer.bank.draw(who, rng) for who in (around, around, anybody)), *promising]
+    return [drawer.bank.draw(around, rng), *promising]
+
+
+def _completed(other: Identity, own: Identity) -> Identity:
+    """Somebody else, with the own code wherever theirs says nothing: ears that were not seen would be told at a glance."""
+    return replace(other, texture=np.where(np.abs(other.texture).sum(1, keepdims=True) > 0, other.texture, own.texture))
 
 
 def main() -> None:
