@@ -67,8 +67,8 @@ BROWS = 0.01
 instead of 0.84), and frames of one person differed more."""
 
 FIT = 0.25
-"""How much it counts, beside what it does in photos, that somebody does not look like the head's own, and that sex, age and hair are others: those who
-do fit are more alike to their persons (counted half: approach obscured in 36% instead of 25, crowd in 20% instead of 14)."""
+"""How much it counts, beside what it does in photos, that somebody does not look like the head's own, and that sex, age and hair are others: those
+who do fit are more alike to their persons (counted half: approach obscured in 36% instead of 25, crowd in 20% instead of 14)."""
 
 HARD = 1.2
 """Where the best of the first identities have more against them than this, many people are alike to the person: then what is foreseen counts as
