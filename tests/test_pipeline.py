@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from masquerade.pipeline import ahead, mapped
+from masquerade.pipeline import ahead, at_once, mapped
 
 
 def count(started: list[int], closed: threading.Event | None = None, fail_at: int = -1) -> Iterator[int]:
@@ -66,3 +67,15 @@ def test_mapped_closes_what_it_reads_from() -> None:
     with contextlib.closing(mapped(lambda n: n, count([], closed), 2)) as items:
         next(items)
     assert closed.is_set()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_is_done_at_once_comes_in_order_and_fails_aloud(threads: int) -> None:
+    def halved(number: int) -> float:
+        time.sleep(0.002 * (5 - number))
+        return 1 / number
+
+    assert at_once(halved, [1, 2, 4], threads) == [1, 0.5, 0.25]
+    assert at_once(halved, [], threads) == []
+    with pytest.raises(ZeroDivisionError):
+        at_once(halved, [2, 0, 1], threads)

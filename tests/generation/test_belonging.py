@@ -1,8 +1,6 @@
-"""Faces that fit their head belong there more than those that do not."""
+"""Nobody looks more like a head's own face than the face that was there."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,19 +13,17 @@ from masquerade.generation.replacement import Replacement
 from masquerade.masks import laid_over
 
 
-def test_women_belong_to_a_womans_head_more_than_men() -> None:
+def test_strangers_belong_less_than_the_face_that_was_there() -> None:
     photo = np.asarray(cv2.resize(astronaut()[:256, 96:352], (256, 256)), np.uint8)
-    drawer = Replacement(2)
+    drawer, belonging = Replacement(2), Belonging(1)
     crop = drawer.crop(photo, YuNet(0.6)(photo)[0])
     reading = drawer.read(crop, scene=scene_of(photo, crop))
     assert reading is not None
     rng = np.random.default_rng(0)
-    told = []
-    for female in (1.0, 0.0):
-        identities = [drawer.bank.draw(replace(reading.around, female=female), rng) for _ in range(12)]
-        told.append(Belonging(1)(laid_over(crop.pixels, drawer.draw(crop, reading, identities), reading.mask)))
-    assert all(t.shape == (12,) and t.dtype == np.float32 for t in told)
-    assert told[0].mean() > told[1].mean() + 0.1
+    identities = [drawer.bank.draw(reading.around, rng) for _ in range(8)]
+    told = belonging(laid_over(crop.pixels, drawer.draw(crop, reading, identities), reading.mask))
+    assert told.shape == (8,) and told.dtype == np.float32 and np.ptp(told) > 0.5
+    assert belonging(crop.pixels[None])[0] > told.max() + 1
 
 
 def test_grain_is_not_looked_at() -> None:
