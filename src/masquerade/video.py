@@ -29,7 +29,7 @@ from masquerade.types import Face, FaceReport, Floats, Pixels
 LOOKED_AT_PX = 1280
 """Longest side of the frames that faces are looked for in."""
 
-FRAMES_AHEAD = 2
+FRAMES_AHEAD = 1
 """Frames are read, looked at, drawn and written at once; so many may wait between two of these."""
 
 BEHIND = 0.3

@@ -74,8 +74,8 @@ def load_wheel_session(name: str, threads: int = 1) -> onnxruntime.InferenceSess
     options = _options(threads)
     # Weights are stored as whole numbers: they become float32 once, when the file is loaded.
     options.add_session_config_entry("session.disable_quant_qdq", "1")
-    # Pictures have many sizes: what was planned for one, or needed for the largest, is of no use for the next.
-    options.enable_mem_pattern = options.enable_cpu_mem_arena = False
+    # Pictures have many sizes: what was planned for one is of no use for the next.
+    options.enable_mem_pattern = False
     return _session(readable(_in_wheel(name)[1]), options)
 
 
@@ -106,6 +106,8 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     # Several networks take turns: threads that wait for work by spinning would take the processor from the one whose turn it is.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Each network would keep what it once needed: a clip of 1080p took 945 instead of 733 MB, and no less time.
+    options.enable_cpu_mem_arena = False
     options.log_severity_level = _ERRORS_ONLY
     return options
 
