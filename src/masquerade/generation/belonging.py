@@ -1,4 +1,4 @@
-"""BelongingNet at work: how much new faces look as if the camera had seen them where they are."""
+"""BelongingNet at work: how much new faces look as if they were their heads' own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Belonging:
             crops: K x 128 x 128 x 3 RGB uint8.
 
         Returns:
-            K logarithms of the odds that nothing in them was drawn.
+            K logarithms of the odds that the head's own code and shape were drawn.
         """
         told: Floats = self._session.run(None, {"picture": to_network(np.stack([shrunk(crop, SOFTENED_PX) for crop in crops]))})[0][:, 0]
         return told

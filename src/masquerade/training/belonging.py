@@ -22,7 +22,8 @@ from masquerade.networks.belonging import BelongingNet
 from masquerade.training import augmentation as augment
 from masquerade.training.data import DRAWN
 from masquerade.training.loader import Arrays, batches
-from masquerade.training.loop import Average, Budget, Losses, Run, autocast, begin_from, normalised, on_device, one_cycle, set_rate, to_tensor
+from masquerade.training.loop import Average, Budget, Run, autocast, begin_from, on_device, to_tensor
+from masquerade.training.witness import steps
 from masquerade.types import Floats, Pixels
 
 SOFTENED = 0.3, 1.2
@@ -55,21 +56,11 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
     run = Run(out, preset.budget, {"network": network, "optimizer": optimizer, "average": average})
     source = batches(_Make(data, preset.budget.batch), seed)
 
-    def one_step(step: int) -> Losses:
-        set_rate(optimizer, one_cycle(run.progress))
-        pictures, own = next(source)
-        network.train()
-        with autocast():
-            told = network(normalised(pictures))[:, 0]
-        loss = F.binary_cross_entropy_with_logits(told.float(), UNSURE + (1 - 2 * UNSURE) * own)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        average.update(network, step)
-        return {"loss": loss, "right": ((told > 0) == (own > 0.5)).float().mean()}
+    run.train(steps(run, network, optimizer, average, source, _loss), look=lambda: print(_summary(average.network, data), flush=True))
 
-    run.train(one_step, look=lambda: print(_summary(average.network, data), flush=True))
+
+def _loss(told: torch.Tensor, own: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"loss": F.binary_cross_entropy_with_logits(told[:, 0], UNSURE + (1 - 2 * UNSURE) * own)}
 
 
 @cache

@@ -69,17 +69,23 @@ def told_loss(told: torch.Tensor, sexes: torch.Tensor, ages: torch.Tensor) -> di
 
 
 def steps(
-    run: Run, network: torch.nn.Module, optimizer: torch.optim.Optimizer, average: Average, source: Iterator[tuple[torch.Tensor, ...]]
+    run: Run,
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: Average,
+    source: Iterator[tuple[torch.Tensor, ...]],
+    wrong: Callable[..., dict[str, torch.Tensor]] = told_loss,
 ) -> Callable[[int], Losses]:
-    """What `Run.train` calls to train a SurroundingsNet on batches of pictures, sexes and ages; see `told_loss`."""
+    """What `Run.train` calls to train a SurroundingsNet, or a network of its layers, on batches of pictures and labels; `wrong` compares what is told
+    with the labels, such as `told_loss`."""
 
     def one_step(step: int) -> Losses:
         set_rate(optimizer, one_cycle(run.progress))
-        pictures, sexes, ages = next(source)
+        pictures, *labels = next(source)
         network.train()
         with autocast():
             told = network(normalised(pictures))
-        losses = told_loss(told.float(), sexes, ages)
+        losses = wrong(told.float(), *labels)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
