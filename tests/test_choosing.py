@@ -102,6 +102,18 @@ def test_a_look_in_which_everybody_is_the_person_does_not_widen_the_search() -> 
     assert tried(look(60), look(255)) == tried(look(60), look(60))
 
 
+def test_where_nobody_is_safe_the_search_goes_on() -> None:
+    """Of the first forty identities every one is the person in some look; of later ones some are in none."""
+
+    class LateBank(Bank):
+        def __init__(self) -> None:
+            self.grays = iter([90, 150] * 20 + [90, 150, 120] * 200)
+
+    drawer = DrawsGray()
+    drawer.bank = LateBank()
+    assert chosen(Person(0, portraits=[look(60)], views=[look(60), look(120)], embedding=axis(0)), drawer) == 120
+
+
 def test_somebody_is_found_for_a_person_of_whom_nothing_is_known() -> None:
     assert chosen(Person(0)) == 90
     assert chosen(Person(0, portraits=[look(60)]), DrawsGray(reads=False)) == 90

@@ -12,14 +12,14 @@ from masquerade.appraisal import Appraisal, appraise, contrast_of, foresee_with
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.exposure import DARK_FROM, brightened, darkened, gain_of
-from masquerade.faces.people import Person, Portrait
+from masquerade.faces.people import Person, Portrait, spread
 from masquerade.faces.placing import LESS_UPRIGHT, UPRIGHT, placed
 from masquerade.faces.scene import scene_of
 from masquerade.generation.asking import Answers
 from masquerade.generation.identity import Surroundings, together
 from masquerade.generation.replacement import Reading
 from masquerade.generation.search import Foresee, Search
-from masquerade.generation.sharpness import blurred
+from masquerade.generation.sharpness import blurred, needed_blur
 from masquerade.limits import LEAST_VISIBLE
 from masquerade.masks import PASTED_FROM_IN_CLIPS, laid_over, pasted_mask
 from masquerade.parts import Parts
@@ -32,18 +32,19 @@ ROUNDS, TRIED = 5, 8
 SMALL_PX, SMALL_ROUNDS = 48, 2
 """Of faces that are never larger than so many pixels nobody sees much, and so many rounds do."""
 
-Shortlists = tuple[tuple[int, int | None], ...]
-
-SHORTLISTS: Shortlists = ((8, 3), (4, 5), (2, None))
+SHORTLISTS = ((8, 3), (4, 5), (2, None))
 """So many of the best go on to so many looks, and the last to all."""
 
-WIDER: Shortlists = ((12, 3), (8, 5), (5, None))
-"""The same after as many rounds more, once or twice, for a person to whom the best so far is too much alike in some of the looks."""
+SEARCHED_ROUNDS, SEARCHED_LOOKS, FINALISTS = 6, 6, 6
+"""Where the best of them is not safe, so many rounds more at most are tried on so many looks, where only likeness counts, and so many of the least
+alike on all looks. Those who are bred from whoever was the least alike on several looks are the least alike on
+others, too (two who lean, crowd clip: cosines of 0.15 to 0.31, 0.18 to 0.33 of those who were foreseen to be)."""
 
-PASSES = ((SHORTLISTS, UPRIGHT), (WIDER, LESS_UPRIGHT), (WIDER, LESS_UPRIGHT))
+ENOUGH = 4
+"""So many who stay well below the limit end a search."""
 
-BEST_LOOKS = 2
-"""So many of the best portraits are tried on, beside the fair sample of all frames."""
+BEST_LOOKS, FAIR_LOOKS = 2, 6
+"""So many of the best portraits are tried on at first, and so many of the fair sample of all frames; of the latter later all."""
 
 CHOICE_MARGIN, SAFE = 0.14, 0.05
 """On these looks a new face should stay so far below the audit's limit: in other frames it may look that much more like the person (lectern clip: at
@@ -135,8 +136,17 @@ class _Candidate:
 
 
 @dataclass(frozen=True, eq=False)
+class _Stand:
+    """How far a person's head may lean, all looks at the person so, and the best of the quick search, tried on all of them."""
+
+    upright: float
+    looks: list[_Look]
+    quick: _Candidate
+
+
+@dataclass(frozen=True, eq=False)
 class _Finalist:
-    """The best of a pass, how far the person's head might lean in it, and the look that was tried first."""
+    """The best of a search, how far the person's head might lean in it, and the look that was tried first."""
 
     candidate: _Candidate
     upright: float
@@ -184,55 +194,112 @@ class Chooser:
 
     def __call__(self, person: Person, rng: np.random.Generator) -> Chosen | None:
         """The identity that is least like the person in their looks; None where hardly anything of the person is seen."""
-        looks = self._looks(person, UPRIGHT)
+        looks = self._looks(person, UPRIGHT, FAIR_LOOKS)
         if not looks:
             return Chosen(self._drawer.bank.draw(Surroundings(None, None), rng))
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
             return None
-        # Who is unclear is out of focus in every frame, who is alike in some of them only.
-        best = min(self._finalists(person, looks, rng), key=lambda finalist: (finalist.candidate.unclear > 0, finalist.candidate.rank))
+        best = min(self._finalists(person, looks, rng), key=self._order)
         look, identity = best.look, best.candidate.identity
         answers = Answers.of(look.reading, lambda reading: self._shown(look, reading, identity))
         return Chosen(identity, answers, best.candidate.unclear <= 0, best.upright)
 
+    def _order(self, finalist: _Finalist) -> tuple[bool, bool, float]:
+        """The lowest is taken: who is unclear is out of focus in every frame, who is alike in some of them only."""
+        return finalist.candidate.unclear > 0, not self._is_safe(finalist.candidate), finalist.candidate.rank
+
     def _finalists(self, person: Person, looks: Sequence[_Look], rng: np.random.Generator) -> list[_Finalist]:
-        """The best of each pass; there is another as long as nobody is safe."""
-        bank, around = self._drawer.bank, together([look.reading.around for look in looks])
-        search = Search(lambda: bank.draw(around, rng), rng, self._foresee(person, FORESEEN, around))
-        candidates: list[_Candidate] = []
-        finalists: list[_Finalist] = []
-        tilt = UPRIGHT
-        for shortlists, upright in PASSES:
-            if upright != tilt and any(look.is_set_upright for look in looks) and (leaning := self._looks(person, upright)):
-                # Nobody was tried on these looks so far.
-                looks, tilt, candidates = leaning, upright, []
-            for _ in range(ROUNDS if _largest_px(looks) >= SMALL_PX else SMALL_ROUNDS):
-                tried = [_Candidate(identity, _wanted(looks[0])) for identity in search.propose(TRIED)]
-                self._try_on(looks[:1], tried, person, closely=False)
-                search.judge([(candidate.identity, candidate.rank) for candidate in tried])
-                candidates += tried
-                if min(candidate.rank for candidate in candidates) > HARD:
-                    around, search.foresee = replace(around, age=None), self._foresee(person, DANGER, around)
-            best = self._narrowed(candidates, looks, person, shortlists)
-            finalists.append(_Finalist(best, tilt, looks[0]))
-            if max(self._hopeful(best.likeness)) < self._audit.limit - SAFE:
-                break
-            # First of any age, then of either sex: somebody who does not quite suit the hair is better than nobody.
-            around = replace(around, age=None, female=None if len(finalists) > 1 else around.female)
-            search.foresee = self._foresee(person, DANGER, around)
+        """The best of a quick search; as long as nobody is safe also of thorough ones."""
+        around = together([look.reading.around for look in looks])
+        quick = self._quickly(person, looks, around, rng)
+        if self._is_safe(quick) or quick.unclear > 0 or _largest_px(looks) < SMALL_PX:
+            # Who is unclear is out of focus all the same.
+            return [_Finalist(quick, UPRIGHT, looks[0])]
+        stands = self._stands(person, quick.identity)
+        finalists = [_Finalist(stands[0].quick, stands[0].upright, stands[0].looks[0])]
+        # Of any age, then of either sex: somebody who does not quite suit the hair is better than nobody.
+        wanted = replace(around, age=None)
+        for stand in stands:
+            if stand is stands[-1] or np.mean(stand.quick.likeness) < self._audit.limit:
+                finalists.append(self._thoroughly(person, stand, wanted, rng))
+                if self._is_safe(finalists[-1].candidate):
+                    return finalists
+        if all(self._most_alike(finalist.candidate) >= self._audit.limit for finalist in finalists):
+            finalists.append(self._thoroughly(person, stands[-1], replace(wanted, female=None), rng))
         return finalists
 
-    def _hopeful(self, likeness: Sequence[float]) -> list[float]:
-        """What was measured in looks in which not everybody is alike; all, if there are none."""
-        return [v for v in likeness if v < self._audit.limit + HOPELESS] or list(likeness)
+    def _stands(self, person: Person, identity: Identity) -> list[_Stand]:
+        """The ways to set a head upright: one, or two where it leans; the best of a quick search is tried on all looks."""
+        stands: list[_Stand] = []
+        for upright in (UPRIGHT, LESS_UPRIGHT):
+            if stands and not any(look.is_set_upright for look in stands[0].looks):
+                break
+            if looks := self._looks(person, upright):
+                stands.append(_Stand(upright, looks, self._everywhere(person, looks, [identity])[0]))
+        return stands
 
-    def _looks(self, person: Person, upright: float) -> list[_Look]:
-        portraits = [*person.portraits[:BEST_LOOKS], *person.views]
+    def _quickly(self, person: Person, looks: Sequence[_Look], around: Surroundings, rng: np.random.Generator) -> _Candidate:
+        """The best of those who are foreseen to fit, all tried on the best look, and ever fewer on more."""
+        search = Search(lambda: self._drawer.bank.draw(around, rng), rng, self._foresee(person, FORESEEN, around))
+        candidates: list[_Candidate] = []
+        for _ in range(ROUNDS if _largest_px(looks) >= SMALL_PX else SMALL_ROUNDS):
+            tried = [_Candidate(identity, _wanted(looks[0])) for identity in search.propose(TRIED)]
+            self._try_on(looks[:1], tried, person, closely=False)
+            search.judge([(candidate.identity, candidate.rank) for candidate in tried])
+            candidates += tried
+            if min(candidate.rank for candidate in candidates) > HARD:
+                around, search.foresee = replace(around, age=None), self._foresee(person, DANGER, around)
+        return self._narrowed(candidates, looks, person)
+
+    def _thoroughly(self, person: Person, stand: _Stand, around: Surroundings, rng: np.random.Generator) -> _Finalist:
+        """The best of those who are the least alike on several looks."""
+        hopeful = [look for look, likeness in zip(stand.looks, stand.quick.likeness, strict=True) if likeness < self._audit.limit + HOPELESS]
+        sample = spread(hopeful or stand.looks, SEARCHED_LOOKS)
+        search = Search(lambda: self._drawer.bank.draw(around, rng), rng, self._foresee(person, DANGER, around))
+        least: list[tuple[Identity, float]] = []
+        for _ in range(SEARCHED_ROUNDS):
+            identities = search.propose(TRIED)
+            tried = list(zip(identities, self._likeness(sample, identities, person), strict=True))
+            search.judge(tried)
+            least = sorted([*least, *tried], key=lambda entry: entry[1])[:FINALISTS]
+            if least[ENOUGH - 1][1] < self._audit.limit - CHOICE_MARGIN:
+                break
+        candidates = self._everywhere(person, stand.looks, [identity for identity, _ in least])
+        return _Finalist(min(candidates, key=lambda candidate: candidate.rank), stand.upright, stand.looks[0])
+
+    def _everywhere(self, person: Person, looks: Sequence[_Look], identities: Sequence[Identity]) -> list[_Candidate]:
+        """Identities, tried on all looks."""
+        candidates = [_Candidate(identity, _wanted(looks[0])) for identity in identities]
+        self._try_on(looks, candidates, person, closely=True)
+        return candidates
+
+    def _likeness(self, looks: Sequence[_Look], identities: Sequence[Identity], person: Person) -> Floats:
+        """How much identities resemble a person in looks, K numbers, between the mean and the worst of them."""
+        likeness = []
+        for look in looks:
+            faces = self._drawer.draw(look.crop, look.reading, identities, None, temporal=True)
+            soft = [blurred(face, needed_blur(look.crop.pixels, face, look.reading.mask, look.gain)) for face in faces]
+            likeness.append(at_once(partial(self._similarity, look, person.embedding, True), soft, self._parts.threads))
+        counted = np.minimum(likeness, self._audit.limit + LOST)
+        return np.asarray((counted.mean(0) + counted.max(0)) / 2, np.float32)
+
+    def _is_safe(self, candidate: _Candidate) -> bool:
+        """Whether a new face stays far enough from its person."""
+        return self._most_alike(candidate) < self._audit.limit - SAFE
+
+    def _most_alike(self, candidate: _Candidate) -> float:
+        """The most that was measured in looks in which not everybody is alike; in all, if there are none."""
+        likeness = candidate.likeness
+        return max([v for v in likeness if v < self._audit.limit + HOPELESS] or likeness)
+
+    def _looks(self, person: Person, upright: float, views: int | None = None) -> list[_Look]:
+        """A person's best portraits, and so many of the views, evenly spread; None takes all."""
+        portraits = [*person.portraits[:BEST_LOOKS], *spread(person.views, len(person.views) if views is None else views)]
         return [look for portrait in portraits if (look := self._look(portrait, upright)) is not None]
 
-    def _narrowed(self, candidates: Sequence[_Candidate], looks: Sequence[_Look], person: Person, shortlists: Shortlists) -> _Candidate:
+    def _narrowed(self, candidates: Sequence[_Candidate], looks: Sequence[_Look], person: Person) -> _Candidate:
         """The best of all, of which ever fewer are looked at ever more often."""
-        for count, depth in shortlists:
+        for count, depth in SHORTLISTS:
             candidates = sorted(candidates, key=lambda candidate: candidate.rank)[:count]
             for seen in sorted({len(candidate.costs) for candidate in candidates}):
                 self._try_on(looks[seen:depth], [candidate for candidate in candidates if len(candidate.costs) == seen], person, closely=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import numpy as np
 
@@ -46,10 +47,8 @@ moves much flickers (1.33 instead of 1.26 in the seated clip)."""
 GRAIN = 0.3
 """Share of the photo's grain in clips."""
 
-RETURNING, RELIEF = 0.02, 0.4
-"""A face that was obscured is drawn again only when it is so much less alike, and while it is obscured a figure that is lower than the ones before
-counts only so much beside them: else it goes to and fro, and flickers (crowd clip: 1.25; with 0.015 and 0.5 1.47; with 0.03 and 0.3 as steady, but
-obscured in twice as many frames)."""
+RETURNING = 0.02
+"""A face that was too much alike is shown again only when it is so much less alike than it must be: else it goes to and fro, and flickers."""
 
 LEAST_CHANGE = 5.5
 """A face that changes by less, in grey levels, is obscured: nobody would see that it was replaced."""
@@ -156,12 +155,21 @@ class ClipAnonymizer:
                 GRAIN,
             )
 
+        def similarity() -> float | None:
+            return self._similarity(original, pixels, tracked, sight.placement)
+
         show(state.blur)
         while (is_left := _change(original, pixels, tracked.face) < LEAST_CHANGE) and sight.gain > 1 and state.lifted + 1 < len(LIFTS):
             state.lifted += 1
             show(state.blur)
         if state.frames % AUDITED_EVERY == 0 or self._is_doubtful(state, tracked.face, sight.turning) or share_inside(crop.inside) < CUT_OFF:
-            self._judge(state, self._similarity(original, pixels, tracked, sight.placement))
+            self._judge(state, similarity())
+            if state.failing and sight.motion is not None:
+                # What is kept from frame to frame grows like the person while the head turns.
+                drawn = self._drawn(sight, state, anew=True)
+                show(state.blur)
+                if self._has_come_back(afresh := similarity()):
+                    state.similarity, state.failing = afresh, False
         state.frames, state.width = state.frames + 1, tracked.face.width
         box = tracked.face.box
         if is_left:
@@ -173,14 +181,17 @@ class ClipAnonymizer:
         reason = "audit: still alike" if state.failing else "audit: not a face"
         for blur in OUT_OF_FOCUS[state.softer :]:
             show(max(blur, state.blur))
-            similarity = self._similarity(original, pixels, tracked, sight.placement)
-            if similarity is not None and self._audit.passes(similarity + RETURNING):
-                return FaceReport(box, "obscured", reason, round(similarity, 4), 1)
+            if self._has_come_back(blurry := similarity()):
+                return FaceReport(box, "obscured", reason, round(blurry, 4), 1)
             # What did not do is not tried again until the face passes, who is only unclear excepted: to and fro would flicker.
             state.softer = min(state.softer + 1, len(OUT_OF_FOCUS) - (not state.failing))
         region[...] = before
         # A sketch's features lie where the face's own are, and lean as it does.
         return self._obscure(pixels, replace(tracked, face=placed(tracked.face, sight.placement)), reason)
+
+    def _has_come_back(self, similarity: float | None) -> TypeGuard[float]:
+        """Whether a face that was too much alike may be seen."""
+        return similarity is not None and self._audit.passes(similarity + RETURNING)
 
     def _is_doubtful(self, state: _TrackState, face: Face, turning: float) -> bool:
         """Whether this frame may be beyond the limit: the track is near it, the head turns, or the face is of another size, and may be another's."""
@@ -190,22 +201,21 @@ class ClipAnonymizer:
         return jumped or turning > 0 or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
 
     def _judge(self, state: _TrackState, now: float | None) -> None:
-        """Fails a track in the first frame in which it resembles the person; it passes again when it has not done so for some."""
+        """Fails a track in the first frame in which it resembles the person, until it does so no more by far."""
         alike = not self._audit.passes(now)
-        if now is None or state.similarity is None or (alike and now > state.similarity):
+        if now is None or state.similarity is None or state.failing or (alike and now > state.similarity):
             state.similarity = now
         else:
-            share = RELIEF if state.failing and now < state.similarity else AUDIT_SHARE
-            state.similarity += share * (now - state.similarity)
+            state.similarity += AUDIT_SHARE * (now - state.similarity)
         stricter = RETURNING if state.failing else 0.0
         state.failing = alike or state.similarity is None or not self._audit.passes(state.similarity + stricter)
 
-    def _drawn(self, sight: Sight, state: _TrackState) -> Floats:
-        """The new face of a frame, steadied by the frame before, moved to where the face is now."""
+    def _drawn(self, sight: Sight, state: _TrackState, anew: bool = False) -> Floats:
+        """The new face of a frame, steadied by the frame before, moved to where the face is now; drawn anew, by nothing."""
         replacement, reading, motion = self._parts.replacement, sight.reading, sight.motion
         assert replacement is not None
         previous = shown = None
-        if state.last is not None and motion is not None:
+        if state.last is not None and motion is not None and not anew:
             before, mask = motion.of(state.last[0]), motion.of(state.last[1])
             fresh = FRESH_PICTURE + (1 - FRESH_PICTURE) * np.maximum(sight.turning, sight.changed)
             previous = before, np.asarray(1 - ((1 - fresh) * motion.trust * mask)[..., None], np.float32)

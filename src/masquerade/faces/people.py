@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from masquerade.faces.tracks import Track
 from masquerade.types import Face, Floats, Pixels
+
+T = TypeVar("T")
 
 Embed = Callable[[Pixels, Face], Floats]
 """From a photo and a face in it to a unit vector, near for two photos of one person."""
@@ -21,7 +24,7 @@ thousand pairs; to give one person two faces is a smaller error than to give two
 PORTRAITS, APART_S = 8, 0.4
 """So many looks are kept of a track, and they lie so many seconds apart."""
 
-VIEWS, FIRST_APART_S = 6, 0.1
+VIEWS, FIRST_APART_S = 12, 0.1
 """So many views are kept of a track, evenly spread over it, and of a person; they lie so many seconds apart in the shortest tracks."""
 
 PORTRAIT_FACE_PX, PORTRAIT_MARGIN, CELL_PX = 96, 1.0, 32
@@ -152,7 +155,7 @@ class People:
             person = Person(len(self.people))
             self.people.append(person)
         person.tracks.append(span)
-        person.views = _spread([*person.views, *views], VIEWS)
+        person.views = spread([*person.views, *views], VIEWS)
         if mean is not None:
             weight = sum(p.quality for p in portraits)
             before = 0.0 if person.embedding is None else person.weight * person.embedding
@@ -166,9 +169,9 @@ class People:
         return best if best is not None and best.likeness(embedding) >= self._same else None
 
 
-def _spread(views: Sequence[Portrait], count: int) -> list[Portrait]:
+def spread(items: Sequence[T], count: int) -> list[T]:
     """At most so many of them, evenly spread."""
-    return [views[i] for i in np.linspace(0, len(views) - 1, min(count, len(views))).round().astype(int)]
+    return [items[i] for i in np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)]
 
 
 def _quality(face: Face) -> float:
