@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from skimage.data import astronaut
 
 from masquerade.evaluation.metrics import iou
+from masquerade.faces.alignment import TEMPLATE
 from masquerade.faces.recognition import THRESHOLD, SFace
 from masquerade.faces.yunet import YuNet
 from masquerade.obscuring import CELLS, REACH, Method, obscure
@@ -101,6 +104,25 @@ def test_a_detector_still_finds_a_face_where_one_is_sketched() -> None:
         (found,) = YuNet()(result)
         # As evaluations count it: the same place is an intersection over union of 0.4.
         assert iou(found.box, face.box) > 0.5
+
+
+@pytest.mark.parametrize(("sine", "least", "most"), [(0.0, -3, 3), (0.8, 4, 20), (-0.8, -20, -4)], ids=["ahead", "right", "left"])
+def test_a_sketch_is_turned_as_the_head_is(sine: float, least: float, most: float) -> None:
+    """How far nostrils and mouth lie to the right of the middle, in pixels of a crop of 128, mean of ten sketches."""
+    before = np.array([0, 0, 0.12, 0.04, 0.04])
+    points = TEMPLATE.copy()
+    points[:, 0] = 0.5 + np.sqrt(1 - sine**2) * (points[:, 0] - 0.5) + sine * before
+    points[:, 0] -= points[:, 0].mean() - 0.5
+    face = Face((64.0, 60.0, 192.0, 220.0), (64 + 128 * points).astype(np.float32), 0.9)
+    aside = []
+    for seed in range(10):
+        photo = np.full((256, 256, 3), 160, np.uint8)
+        plain = photo.copy()
+        obscure(photo, face, "sketch", np.random.default_rng(seed))
+        obscure(plain, replace(face, landmarks=face.landmarks + 1000), "sketch", np.random.default_rng(seed))
+        darkness = np.maximum(plain.astype(float) - photo, 0)[136:].mean((0, 2))
+        aside.append((darkness * np.arange(256)).sum() / darkness.sum() - 128)
+    assert least < np.mean(aside) < most
 
 
 def test_sketches_with_other_noise_have_other_features() -> None:

@@ -42,20 +42,28 @@ DARKEST_NOISE, FULL_NOISE_FROM = 0.65, 96.0
 """Colours of less than so many grey levels get less noise, black ones so much of it: heads in the dark must not shine."""
 
 FEATURES = (
-    (0.365, 0.335, 0.075, 0.020, -0.35),
-    (0.635, 0.335, 0.075, 0.020, -0.35),
-    (0.365, 0.410, 0.055, 0.025, -0.55),
-    (0.635, 0.410, 0.055, 0.025, -0.55),
-    (0.500, 0.270, 0.150, 0.050, 0.08),
-    (0.500, 0.500, 0.020, 0.070, 0.12),
-    (0.365, 0.530, 0.070, 0.060, 0.10),
-    (0.635, 0.530, 0.070, 0.060, 0.10),
-    (0.500, 0.600, 0.050, 0.018, -0.35),
-    (0.500, 0.700, 0.085, 0.020, -0.45),
-    (0.500, 0.760, 0.060, 0.020, -0.10),
+    (0.365, 0.335, 0.03, 0.075, 0.020, -0.35),
+    (0.635, 0.335, 0.03, 0.075, 0.020, -0.35),
+    (0.365, 0.410, 0.00, 0.055, 0.025, -0.55),
+    (0.635, 0.410, 0.00, 0.055, 0.025, -0.55),
+    (0.500, 0.270, 0.04, 0.150, 0.050, 0.08),
+    (0.500, 0.500, 0.09, 0.020, 0.070, 0.12),
+    (0.365, 0.530, -0.02, 0.070, 0.060, 0.10),
+    (0.635, 0.530, -0.02, 0.070, 0.060, 0.10),
+    (0.500, 0.600, 0.11, 0.050, 0.018, -0.35),
+    (0.500, 0.700, 0.06, 0.085, 0.020, -0.45),
+    (0.500, 0.760, 0.05, 0.060, 0.020, -0.10),
 )
-"""Brows, eyes, forehead, bridge, cheeks, nostrils, mouth and the shade below it: soft spots at x, y of the canonical crop, so wide and so high (one
-sigma, in shares of its side), darker or lighter by so much of the colour there. Only where the crop lies depends on the person."""
+"""Brows, eyes, forehead, bridge, cheeks, nostrils, mouth and the shade below it: soft spots at x, y of the canonical crop, so far before the eyes, so
+wide and so high (one sigma, in shares of its side), darker or lighter by so much of the colour there. Only where the crop lies, and how far the head
+is turned, depends on the person."""
+
+NOSE_BEFORE, TURNED_MOST = 0.5, 0.9
+"""By how much the tip of a nose lies before the middle of eyes and mouth, in shares of their distance; and the largest sine of a turn that is
+drawn."""
+
+NARROWEST, HIDDEN_BELOW = 0.5, 0.3
+"""A turned face's features are no narrower than so much of what they were; on its far side they fade until its cosine is below the second."""
 
 VARIED, SHIFTED = 0.35, 0.02
 """By how much at most each feature's strength and place are varied at random, in shares of it and of the crop's side."""
@@ -95,7 +103,7 @@ def obscure(photo: Pixels, face: Face, method: Method, rng: Generator) -> None:
     laid = np.asarray(cv2.resize(colours, (x1 - x0, y1 - y0), interpolation=how), np.float32)
     if method == "sketch":
         matrix = within(canonical_matrix(face, SKETCH_PX), x0, y0)
-        relief = cv2.warpAffine(_relief(rng), matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)[..., None]
+        relief = cv2.warpAffine(_relief(rng, _turn(face)), matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)[..., None]
         laid = np.clip(laid + relief * np.where(relief < 0, np.maximum(laid, LEAST_LIGHT), laid), 0, 255)
     below[:] = np.rint(below + mask * (laid - below)).astype(np.uint8)
 
@@ -104,14 +112,24 @@ def _means(pixels: Pixels, cells: int) -> Floats:
     return np.asarray(cv2.resize(pixels, (cells, cells), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _relief(rng: Generator) -> Floats:
+def _turn(face: Face) -> float:
+    """The sine of the angle by which a head is turned, positive where its nose points to the right of the picture, as far as it is drawn."""
+    points = face.landmarks @ canonical_matrix(face, 1)[:, :2].T
+    eyes, mouth = points[:2].mean(0), points[3:].mean(0)
+    aside = float(points[2, 0] - (eyes[0] + mouth[0]) / 2) / max(NOSE_BEFORE * float(np.hypot(*(mouth - eyes))), 1e-6)
+    return float(np.clip(np.nan_to_num(aside), -TURNED_MOST, TURNED_MOST))
+
+
+def _relief(rng: Generator, turn: float) -> Floats:
     """A face's light and shade, S x S float32: shares of the colour by which each place is lighter or darker."""
     ys, xs = (np.mgrid[:SKETCH_PX, :SKETCH_PX] + 0.5) / SKETCH_PX
-    relief = np.zeros((SKETCH_PX, SKETCH_PX))
-    for x, y, width, height, strength in FEATURES:
+    relief, cosine = np.zeros((SKETCH_PX, SKETCH_PX)), float(np.sqrt(1 - turn**2))
+    for x, y, before, width, height, strength in FEATURES:
         dx, dy = rng.uniform(-SHIFTED, SHIFTED, 2)
-        spot = np.exp(-0.5 * (((xs - x - dx) / width) ** 2 + ((ys - y - dy) / height) ** 2))
-        relief += strength * rng.uniform(1 - VARIED, 1 + VARIED) * spot
+        across, wide = 0.5 + cosine * (x - 0.5) + turn * before, max(cosine, NARROWEST) * width
+        seen = np.clip((cosine - HIDDEN_BELOW) / (1 - HIDDEN_BELOW), 0, 1) if (x - 0.5) * turn > 0 else 1.0
+        spot = np.exp(-0.5 * (((xs - across - dx) / wide) ** 2 + ((ys - y - dy) / height) ** 2))
+        relief += strength * seen * rng.uniform(1 - VARIED, 1 + VARIED) * spot
     return relief.astype(np.float32)
 
 
