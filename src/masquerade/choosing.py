@@ -12,7 +12,7 @@ from masquerade.appraisal import Appraisal, appraise, contrast_of, foresee_with
 from masquerade.audit import Audit
 from masquerade.enlarging import lay
 from masquerade.exposure import DARK_FROM, brightened, darkened, gain_of
-from masquerade.faces.people import Person, Portrait, spread
+from masquerade.faces.people import FEW_VIEWS, SMALL_PX, Person, Portrait, spread
 from masquerade.faces.placing import LESS_UPRIGHT, UPRIGHT, placed
 from masquerade.faces.scene import scene_of
 from masquerade.generation.asking import Answers
@@ -29,8 +29,8 @@ from masquerade.types import Crop, Floats, Identity
 ROUNDS, TRIED = 5, 8
 """So many times so many identities are tried on the best of a person's looks."""
 
-SMALL_PX, SMALL_ROUNDS = 48, 2
-"""Of faces that are never larger than so many pixels nobody sees much, and so many rounds do."""
+SMALL_ROUNDS = 2
+"""For people who always are small so many rounds do."""
 
 SHORTLISTS = ((8, 3), (4, 5), (2, None))
 """So many of the best go on to so many looks, and the last to all."""
@@ -43,8 +43,8 @@ others, too (two who lean, crowd clip: cosines of 0.15 to 0.31, 0.18 to 0.33 of 
 ENOUGH = 4
 """So many who stay well below the limit end a search."""
 
-BEST_LOOKS, FAIR_LOOKS = 2, 6
-"""So many of the best portraits are tried on at first, and so many of the fair sample of all frames; of the latter later all."""
+BEST_LOOKS = 2
+"""So many of the best portraits are tried on, beside the fair sample of all frames: at first a few of it, later all."""
 
 CHOICE_MARGIN, SAFE = 0.14, 0.05
 """On these looks a new face should stay so far below the audit's limit: in other frames it may look that much more like the person (lectern clip: at
@@ -194,7 +194,7 @@ class Chooser:
 
     def __call__(self, person: Person, rng: np.random.Generator) -> Chosen | None:
         """The identity that is least like the person in their looks; None where hardly anything of the person is seen."""
-        looks = self._looks(person, UPRIGHT, FAIR_LOOKS)
+        looks = self._looks(person, UPRIGHT, FEW_VIEWS)
         if not looks:
             return Chosen(self._drawer.bank.draw(Surroundings(None, None), rng))
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:

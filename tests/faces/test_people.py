@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masquerade.faces.people import PORTRAITS, VIEWS, Gallery, People, Portrait
+from masquerade.faces.people import FEW_VIEWS, PORTRAITS, VIEWS, Gallery, People, Portrait
 from masquerade.faces.tracks import Track
 from masquerade.types import Face, Floats, Pixels
 
@@ -106,6 +106,14 @@ def test_portraits_show_the_face_where_they_say() -> None:
     assert x1 - x0 == 96
     assert portrait.pixels[y0 + 3 : y1 - 3, x0 + 3 : x1 - 3].min() > 30
     assert portrait.pixels[: y0 - 2].max() == 0
+
+
+@pytest.mark.parametrize(("side", "kept"), [(40, FEW_VIEWS), (60, VIEWS)])
+def test_of_people_who_always_are_small_fewer_views_are_kept(side: int, kept: int) -> None:
+    gallery, people = Gallery(25.0), People(embed, 0.9)
+    for frame in range(300):
+        gallery.offer(3, frame, NOISE, face(side=side))
+    assert len(people.person_of(track(3, 0, 299), gallery.take(3), gallery.take_views(3)).views) == kept
 
 
 @pytest.mark.parametrize("frames", [1, 8, 300])

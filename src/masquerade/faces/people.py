@@ -24,8 +24,12 @@ thousand pairs; to give one person two faces is a smaller error than to give two
 PORTRAITS, APART_S = 8, 0.4
 """So many looks are kept of a track, and they lie so many seconds apart."""
 
-VIEWS, FIRST_APART_S = 12, 0.1
-"""So many views are kept of a track, evenly spread over it, and of a person; they lie so many seconds apart in the shortest tracks."""
+VIEWS, FEW_VIEWS, FIRST_APART_S = 12, 6, 0.1
+"""So many views are kept of a track, evenly spread over it, and of a person, or of one who always is small; they lie so many seconds apart in the
+shortest tracks."""
+
+SMALL_PX = 48
+"""Of faces that are never larger than so many pixels nobody sees much."""
 
 PORTRAIT_FACE_PX, PORTRAIT_MARGIN, CELL_PX = 96, 1.0, 32
 """Width of the face in a portrait at most; what is shown around it, in sides of the face, at least: a portrait begins at one of the detector's
@@ -155,7 +159,9 @@ class People:
             person = Person(len(self.people))
             self.people.append(person)
         person.tracks.append(span)
-        person.views = spread([*person.views, *views], VIEWS)
+        together = [*person.views, *views]
+        is_small = all(max(view.face.width, view.face.height) < SMALL_PX for view in together)
+        person.views = spread(together, FEW_VIEWS if is_small else VIEWS)
         if mean is not None:
             weight = sum(p.quality for p in portraits)
             before = 0.0 if person.embedding is None else person.weight * person.embedding
