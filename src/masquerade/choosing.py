@@ -212,8 +212,7 @@ class Chooser:
         """The best of a quick search; as long as nobody is safe also of thorough ones."""
         around = together([look.reading.around for look in looks])
         quick = self._quickly(person, looks, around, rng)
-        if self._is_safe(quick) or quick.unclear > 0 or _largest_px(looks) < SMALL_PX:
-            # Who is unclear is out of focus all the same.
+        if self._is_safe(quick) or _largest_px(looks) < SMALL_PX:
             return [_Finalist(quick, UPRIGHT, looks[0])]
         stands = self._stands(person, quick.identity)
         finalists = [_Finalist(stands[0].quick, stands[0].upright, stands[0].looks[0])]
