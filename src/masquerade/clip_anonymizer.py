@@ -211,7 +211,7 @@ class ClipAnonymizer:
         state.failing = alike or state.similarity is None or not self._audit.passes(state.similarity + stricter)
 
     def _drawn(self, sight: Sight, state: _TrackState, anew: bool = False) -> Floats:
-        """The new face of a frame, steadied by the frame before, moved to where the face is now; drawn anew, by nothing."""
+        """The new face of a frame, steadied by the frame before, moved to where the face is now; `anew` without it."""
         replacement, reading, motion = self._parts.replacement, sight.reading, sight.motion
         assert replacement is not None
         previous = shown = None
