@@ -35,10 +35,10 @@ SMALL_ROUNDS = 2
 SHORTLISTS = ((8, 3), (4, 5), (2, None))
 """So many of the best go on to so many looks, and the last to all."""
 
-SEARCHED_ROUNDS, SEARCHED_LOOKS, FINALISTS = 6, 6, 6
+SEARCHED_ROUNDS, SEARCHED_LOOKS, FINALISTS = 12, 6, 6
 """Where the best of them is not safe, so many rounds more at most are tried on so many looks, where only likeness counts, and so many of the least
-alike on all looks. Those who are bred from whoever was the least alike on several looks are the least alike on
-others, too (two who lean, crowd clip: cosines of 0.15 to 0.31, 0.18 to 0.33 of those who were foreseen to be)."""
+alike on all looks; half of the rounds, where nobody is below the limit then. Who was the least alike on several looks has children who are on others,
+too (two who lean, crowd clip: cosines of 0.15 to 0.31, 0.18 to 0.33 of those who were foreseen to be)."""
 
 ENOUGH = 4
 """So many who stay well below the limit end a search."""
@@ -54,10 +54,10 @@ a beard, with 0.18 the woman of the seated clip a crooked smile. Where the best 
 DANGER = 10.0
 """How much every bit of likeness above that counts, beside what else speaks against an identity."""
 
-LOST, HOPELESS = 0.05, 0.15
-"""In a look in which it is so far beyond the limit a face is obscured, and it counts no more how far; where it is as far as the second, as with heads
-that are bent or half hidden, everybody is, and no others are looked for on its account: in the crowd clip each of three people had a look with
-cosines of 0.57 to 0.65 with everybody, which decided who was chosen for all the others."""
+LOST, HOPELESS, HOPELESS_SHARE = 0.05, 0.15, 0.2
+"""In a look in which it is so far beyond the limit a face is obscured, and it counts no more how far; where it is as far as the second in no more
+than such a share of the looks, as with heads that are bent or half hidden, everybody is, and no others are looked for on their account: in the crowd
+clip each of three people had a look with cosines of 0.57 to 0.65 with everybody, which decided who was chosen for all the others."""
 
 FORESEEN = 2.0
 """How much likeness that is only foreseen counts, though it may be far from any danger: counted as much as danger, the least alike were drawn, and
@@ -199,14 +199,15 @@ class Chooser:
             return Chosen(self._drawer.bank.draw(Surroundings(None, None), rng))
         if np.mean([look.reading.visible for look in looks]) < LEAST_VISIBLE:
             return None
-        best = min(self._finalists(person, looks, rng), key=self._order)
+        best = min(self._finalists(person, looks, rng), key=lambda finalist: self._order(finalist.candidate))
         look, identity = best.look, best.candidate.identity
         answers = Answers.of(look.reading, lambda reading: self._shown(look, reading, identity))
         return Chosen(identity, answers, best.candidate.unclear <= 0, best.upright)
 
-    def _order(self, finalist: _Finalist) -> tuple[bool, bool, float]:
-        """The lowest is taken: who is unclear is out of focus in every frame, who is alike in some of them only."""
-        return finalist.candidate.unclear > 0, not self._is_safe(finalist.candidate), finalist.candidate.rank
+    def _order(self, candidate: _Candidate) -> tuple[bool, bool, float, float]:
+        """The lowest is taken: who is unclear is out of focus in every frame, who is alike in as many as they are recognised in."""
+        known = float(np.mean(np.array(candidate.likeness) >= self._audit.limit))
+        return candidate.unclear > 0, not self._is_safe(candidate), known, candidate.rank
 
     def _finalists(self, person: Person, looks: Sequence[_Look], rng: np.random.Generator) -> list[_Finalist]:
         """The best of a quick search; as long as nobody is safe also of thorough ones."""
@@ -254,17 +255,18 @@ class Chooser:
         """The best of those who are the least alike on several looks."""
         hopeful = [look for look, likeness in zip(stand.looks, stand.quick.likeness, strict=True) if likeness < self._audit.limit + HOPELESS]
         sample = spread(hopeful or stand.looks, SEARCHED_LOOKS)
-        search = Search(lambda: self._drawer.bank.draw(around, rng), rng, self._foresee(person, DANGER, around))
+        search = Search(lambda: self._drawer.bank.draw(around, rng), rng, self._foresee(person, DANGER, around), learns=True)
         least: list[tuple[Identity, float]] = []
-        for _ in range(SEARCHED_ROUNDS):
+        for number in range(SEARCHED_ROUNDS):
             identities = search.propose(TRIED)
             tried = list(zip(identities, self._likeness(sample, identities, person), strict=True))
             search.judge(tried)
             least = sorted([*least, *tried], key=lambda entry: entry[1])[:FINALISTS]
-            if least[ENOUGH - 1][1] < self._audit.limit - CHOICE_MARGIN:
+            is_hopeless = number + 1 == SEARCHED_ROUNDS // 2 and least[0][1] >= self._audit.limit
+            if is_hopeless or least[ENOUGH - 1][1] < self._audit.limit - CHOICE_MARGIN:
                 break
         candidates = self._everywhere(person, stand.looks, [identity for identity, _ in least])
-        return _Finalist(min(candidates, key=lambda candidate: candidate.rank), stand.upright, stand.looks[0])
+        return _Finalist(min(candidates, key=self._order), stand.upright, stand.looks[0])
 
     def _everywhere(self, person: Person, looks: Sequence[_Look], identities: Sequence[Identity]) -> list[_Candidate]:
         """Identities, tried on all looks."""
@@ -287,9 +289,9 @@ class Chooser:
         return self._most_alike(candidate) < self._audit.limit - SAFE
 
     def _most_alike(self, candidate: _Candidate) -> float:
-        """The most that was measured in looks in which not everybody is alike; in all, if there are none."""
-        likeness = candidate.likeness
-        return max([v for v in likeness if v < self._audit.limit + HOPELESS] or likeness)
+        """The most that was measured in looks in which not everybody is alike."""
+        hopeful = [v for v in candidate.likeness if v < self._audit.limit + HOPELESS]
+        return max(hopeful if len(hopeful) >= (1 - HOPELESS_SHARE) * len(candidate.likeness) else candidate.likeness)
 
     def _looks(self, person: Person, upright: float, views: int | None = None) -> list[_Look]:
         """A person's best portraits, and so many of the views, evenly spread; None takes all."""

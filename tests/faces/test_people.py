@@ -108,12 +108,12 @@ def test_portraits_show_the_face_where_they_say() -> None:
     assert portrait.pixels[: y0 - 2].max() == 0
 
 
-@pytest.mark.parametrize(("side", "kept"), [(40, FEW_VIEWS), (60, VIEWS)])
-def test_of_people_who_always_are_small_fewer_views_are_kept(side: int, kept: int) -> None:
+@pytest.mark.parametrize(("side", "fewest", "most"), [(40, FEW_VIEWS, FEW_VIEWS), (60, VIEWS // 2, VIEWS)])
+def test_of_people_who_always_are_small_fewer_views_are_kept(side: int, fewest: int, most: int) -> None:
     gallery, people = Gallery(25.0), People(embed, 0.9)
     for frame in range(300):
         gallery.offer(3, frame, NOISE, face(side=side))
-    assert len(people.person_of(track(3, 0, 299), gallery.take(3), gallery.take_views(3)).views) == kept
+    assert fewest <= len(people.person_of(track(3, 0, 299), gallery.take(3), gallery.take_views(3)).views) <= most
 
 
 @pytest.mark.parametrize("frames", [1, 8, 300])
@@ -126,7 +126,7 @@ def test_views_are_spread_over_the_whole_track_however_bad(frames: int) -> None:
     views = gallery.take_views(3)
     person = People(embed, 0.9).person_of(track(3, 0, frames - 1), [], views)
     assert gallery.take(3) == gallery.take_views(3) == []
-    assert 1 <= len(person.views) <= VIEWS
-    assert len(views) < 2 * VIEWS and all(v.quality == 0 for v in views)
+    assert 1 <= len(person.views) == len(views) <= VIEWS
+    assert all(v.quality == 0 for v in views)
     if frames == 300:
-        assert len(person.views) == VIEWS
+        assert len(views) >= VIEWS // 2

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from masquerade.generation.search import DRAWN_ROUNDS, Search
+from masquerade.generation.search import DRAWN_ROUNDS, Foresee, Search
 from masquerade.types import Floats, Identity
 
 COUNT = 4
@@ -21,9 +21,14 @@ def likeness(identity: Identity) -> float:
     return float(identity.shape[0] + identity.texture[:, 0].sum() / 3)
 
 
-def least_alike(seed: int, rounds: int, breeds: bool) -> float:
+def foresee(identities: Sequence[Identity]) -> Floats:
+    """Sees half of what matters."""
+    return np.array([i.shape[0] for i in identities], np.float32)
+
+
+def least_alike(seed: int, rounds: int, breeds: bool = True, foresee: Foresee | None = None, learns: bool = False) -> float:
     rng = np.random.default_rng(seed)
-    search, least = Search(lambda: stranger(rng), rng, breeds=breeds), np.inf
+    search, least = Search(lambda: stranger(rng), rng, foresee, breeds, learns), np.inf
     for _ in range(rounds):
         proposed = search.propose(COUNT)
         assert len(proposed) == COUNT
@@ -58,6 +63,12 @@ def test_breeding_finds_who_is_less_alike_than_drawing_alone() -> None:
     assert np.mean(bred) < np.mean(drawn) - 0.5
 
 
+def test_who_learns_what_was_measured_finds_who_is_less_alike() -> None:
+    learning = [least_alike(seed, 12, foresee=foresee, learns=True) for seed in range(10)]
+    foreseeing = [least_alike(seed, 12, foresee=foresee) for seed in range(10)]
+    assert np.mean(learning) < np.mean(foreseeing) - 0.5
+
+
 def test_without_judgement_everybody_is_drawn() -> None:
     rng = np.random.default_rng(0)
     drawn = 0
@@ -85,10 +96,6 @@ def test_the_same_chance_gives_the_same_people() -> None:
 def test_the_most_promising_are_tried() -> None:
     """Foresight that sees half of what matters finds better ones than none."""
     rng = np.random.default_rng(0)
-
-    def foresee(identities: Sequence[Identity]) -> Floats:
-        return np.array([i.shape[0] for i in identities], np.float32)
-
     seen, blind = (Search(lambda: stranger(rng), rng, f).propose(COUNT) for f in (foresee, None))
     assert len(seen) == len(blind) == COUNT
     assert np.mean(list(map(likeness, seen))) < np.mean(list(map(likeness, blind))) - 1

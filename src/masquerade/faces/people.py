@@ -24,9 +24,9 @@ thousand pairs; to give one person two faces is a smaller error than to give two
 PORTRAITS, APART_S = 8, 0.4
 """So many looks are kept of a track, and they lie so many seconds apart."""
 
-VIEWS, FEW_VIEWS, FIRST_APART_S = 12, 6, 0.1
-"""So many views are kept of a track, evenly spread over it, and of a person, or of one who always is small; they lie so many seconds apart in the
-shortest tracks."""
+VIEWS, FEW_VIEWS, FIRST_APART_S = 24, 6, 0.1
+"""So many views are kept at most, of a track, spread evenly over it, and of a person, or of one who always is small; they lie so many seconds apart
+in the shortest tracks."""
 
 SMALL_PX = 48
 """Of faces that are never larger than so many pixels nobody sees much."""
@@ -133,7 +133,7 @@ class _Sample:
 
     def add(self, frame: int, view: Portrait) -> None:
         self.kept.append((frame, view))
-        if len(self.kept) > 2 * VIEWS - 1:
+        if len(self.kept) > VIEWS:
             self.kept, self.apart = self.kept[::2], 2 * self.apart
 
 

@@ -36,8 +36,7 @@ class Onlookers:
 
     def __init__(self, threads: int = 2) -> None:
         self._session = load_session("surroundings.onnx", threads)
-        arrays = load_arrays("identities.npz")
-        self._linear = {name: arrays[name].astype(np.float32) for name in ("around_mean", "around_scale", "sex_weight", "age_weight")}
+        self._linear = LinearModel()
 
     def __call__(self, scene: Pixels, crop: Pixels, parsing: NDArray[np.uint8]) -> Fitting:
         """Looks at what surrounds a face.
@@ -48,11 +47,24 @@ class Onlookers:
         """
         # In the mirror it is the same: the mean of both is steadier.
         odds, age = self._session.run(None, {"scene": to_network(np.stack([scene, scene[:, ::-1]]))})[0].mean(0)
-        features = (features_around(crop, parsing) - self._linear["around_mean"]) / self._linear["around_scale"]
-        features = np.append(np.clip(features, -4, 4), 1)
-        female = 1 / (1 + float(np.exp(-odds - features @ self._linear["sex_weight"])))
-        years = (AGE_MIDDLE + AGE_UNIT * age + features @ self._linear["age_weight"]) / 2
-        return Fitting(female, float(np.clip(years, 1, 90)))
+        more_odds, years = self._linear(crop, parsing)
+        female = 1 / (1 + float(np.exp(-odds - more_odds)))
+        return Fitting(female, float(np.clip((AGE_MIDDLE + AGE_UNIT * age + years) / 2, 1, 90)))
+
+
+class LinearModel:
+    """Tells by where outer classes lie, and by their colours; fitted in `masquerade.training.bank`."""
+
+    def __init__(self) -> None:
+        arrays = load_arrays("identities.npz")
+        self._mean, self._scale, self._sex, self._age = (
+            arrays[name].astype(np.float32) for name in ("around_mean", "around_scale", "sex_weight", "age_weight")
+        )
+
+    def __call__(self, crop: Pixels, parsing: NDArray[np.uint8]) -> tuple[float, float]:
+        """Logarithm of the odds that what surrounds a face is a woman's, and years; arguments as for `features_around`."""
+        features = np.append(np.clip((features_around(crop, parsing) - self._mean) / self._scale, -4, 4), 1)
+        return float(features @ self._sex), float(features @ self._age)
 
 
 def features_around(crop: Pixels, parsing: NDArray[np.uint8]) -> Floats:
