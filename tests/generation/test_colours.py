@@ -53,8 +53,11 @@ def test_eyes_are_lighter_and_darker_with_the_skin_but_less(lightness: int) -> N
 def test_ears_of_another_colour_become_the_persons_too() -> None:
     face, parsing = drawn((60, 8, 20))
     parsing[20:40, :8], face[20:40, :8] = EARS, rgb((58, 22, 12))
+    # Part of the background is in it.
+    face[36:40, :8] = rgb((58, 50, 30))
     after = lab_of(toned(face, parsing, DARK_SKIN))
     assert np.abs(after[30, 3] - DARK_SKIN).max() < 5
+    assert np.abs(after[38, 3, 1:] - DARK_SKIN[1:]).max() < 9
 
 
 def test_toning_has_a_limit() -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from masquerade.generation.lab import lab_of
 from masquerade.generation.light import Light, between, light_of, lit
-from masquerade.regions import HAIR, SKIN
+from masquerade.regions import EARS, HAIR, SKIN
 from masquerade.types import Floats
 
 SIDE = 128
@@ -53,6 +53,17 @@ def test_a_face_is_lit_as_asked_and_keeps_its_tone() -> None:
     assert light.contrast > 1.15 * before.contrast
     skin = parsing == SKIN
     assert np.abs(np.median(lab_of(after)[skin], 0) - np.median(lab_of(picture)[skin], 0)).max() < 2.5
+
+
+def test_ears_are_darker_than_the_cheek_beside_them_on_the_side_of_the_light() -> None:
+    """Carried on to them, the light makes ears glow."""
+    picture, parsing = face()
+    x = (np.mgrid[:SIDE, :SIDE][1] + 0.5) / SIDE - 0.5
+    ears = (parsing == HAIR) & (np.abs(x) < 0.36) & (np.abs(np.mgrid[:SIDE, :SIDE][0] - 60) < 15)
+    parsing[ears], picture[ears] = EARS, picture[60, 64]
+    after = lab_of(lit(picture, parsing, Light(0.8, 0.0, 0.0)))[..., 0]
+    bright, dark = after[ears & (x > 0.3)].mean(), after[ears & (x < -0.3)].mean()
+    assert dark + 8 < bright < after[60, 95] - 5
 
 
 def test_what_is_no_face_stays_as_it_was() -> None:

@@ -32,9 +32,19 @@ def test_teeth_are_told_from_tongue_and_dark(inside: tuple[float, float, float],
 def test_only_teeth_become_white() -> None:
     teeth, tongue = smile((72, 6, 12)), smile((55, 22, 12))
     white = whitened(*teeth)
-    assert white[45, 32, 0] > 75 and np.abs(white[45, 32, 1:]).max() < 7
+    assert white[45, 32, 0] > 80 and 0 < white[45, 32, 1] < 6 and np.abs(white[45, 32, 2]) < 14
     assert np.array_equal(white[:38], teeth[0][:38])
     assert np.array_equal(whitened(*tongue), tongue[0])
+
+
+def test_teeth_have_the_colour_of_the_light_and_are_never_darkened() -> None:
+    """Light that makes skin yellow makes teeth yellow, too."""
+    lab, parsing = smile((95, 4, 6))
+    warm = lab.copy()
+    warm[parsing == SKIN] = 50, 18, 32
+    after, after_warm = whitened(lab, parsing)[45, 32], whitened(warm, parsing)[45, 32]
+    assert after_warm[2] > after[2] + 5
+    assert min(after[0], after_warm[0]) >= 94.5
 
 
 def test_gaps_between_teeth_are_closed_and_the_dark_below_them_is_not() -> None:
