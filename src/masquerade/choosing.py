@@ -46,10 +46,11 @@ ENOUGH = 4
 BEST_LOOKS = 2
 """So many of the best portraits are tried on, beside the fair sample of all frames: at first a few of it, later all."""
 
-CHOICE_MARGIN, SAFE = 0.14, 0.05
+CHOICE_MARGIN, SURE, SAFE = 0.14, 0.1, 0.05
 """On these looks a new face should stay so far below the audit's limit: in other frames it may look that much more like the person (lectern clip: at
 most 0.24 on eight looks, 0.30 in a frame). Asked for more, the least alike were drawn, and they are ugly: with 0.22 a woman in the glasses clip got
-a beard, with 0.18 the woman of the seated clip a crooked smile. Where the best does not even stay by the second below it, others are looked for."""
+a beard, with 0.18 the woman of the seated clip a crooked smile. Who does not even stay by the second below it on a few looks is tried on all of them;
+where nobody stays by the third below it there, others are looked for."""
 
 DANGER = 10.0
 """How much every bit of likeness above that counts, beside what else speaks against an identity."""
@@ -213,10 +214,14 @@ class Chooser:
         """The best of a quick search; as long as nobody is safe also of thorough ones."""
         around = together([look.reading.around for look in looks])
         quick = self._quickly(person, looks, around, rng)
-        if self._is_safe(quick) or _largest_px(looks) < SMALL_PX:
+        if self._most_alike(quick) < self._audit.limit - SURE or _largest_px(looks) < SMALL_PX:
             return [_Finalist(quick, UPRIGHT, looks[0])]
-        stands = self._stands(person, quick.identity)
-        finalists = [_Finalist(stands[0].quick, stands[0].upright, stands[0].looks[0])]
+        stands = [self._stand(person, UPRIGHT, quick.identity)]
+        finalists = [_Finalist(stands[0].quick, UPRIGHT, stands[0].looks[0])]
+        if self._is_safe(stands[0].quick):
+            return finalists
+        if any(look.is_set_upright for look in stands[0].looks):
+            stands.append(self._stand(person, LESS_UPRIGHT, quick.identity))
         # Of any age, then of either sex: somebody who does not quite suit the hair is better than nobody.
         wanted = replace(around, age=None)
         for stand in stands:
@@ -228,15 +233,10 @@ class Chooser:
             finalists.append(self._thoroughly(person, stands[-1], replace(wanted, female=None), rng))
         return finalists
 
-    def _stands(self, person: Person, identity: Identity) -> list[_Stand]:
-        """The ways to set a head upright: one, or two where it leans; the best of a quick search is tried on all looks."""
-        stands: list[_Stand] = []
-        for upright in (UPRIGHT, LESS_UPRIGHT):
-            if stands and not any(look.is_set_upright for look in stands[0].looks):
-                break
-            if looks := self._looks(person, upright):
-                stands.append(_Stand(upright, looks, self._everywhere(person, looks, [identity])[0]))
-        return stands
+    def _stand(self, person: Person, upright: float, identity: Identity) -> _Stand:
+        """All looks at a person whose head may lean so far, the best of a quick search tried on them."""
+        looks = self._looks(person, upright)
+        return _Stand(upright, looks, self._everywhere(person, looks, [identity])[0])
 
     def _quickly(self, person: Person, looks: Sequence[_Look], around: Surroundings, rng: np.random.Generator) -> _Candidate:
         """The best of those who are foreseen to fit, all tried on the best look, and ever fewer on more."""
