@@ -46,7 +46,7 @@ ENOUGH = 4
 BEST_LOOKS = 2
 """So many of the best portraits are tried on, beside the fair sample of all frames: at first a few of it, later all."""
 
-CHOICE_MARGIN, SURE, SAFE = 0.14, 0.1, 0.05
+CHOICE_MARGIN, SURE, SAFE = 0.14, 0.08, 0.05
 """On these looks a new face should stay so far below the audit's limit: in other frames it may look that much more like the person (lectern clip: at
 most 0.24 on eight looks, 0.30 in a frame). Asked for more, the least alike were drawn, and they are ugly: with 0.22 a woman in the glasses clip got
 a beard, with 0.18 the woman of the seated clip a crooked smile. Who does not even stay by the second below it on a few looks is tried on all of them;
@@ -276,12 +276,13 @@ class Chooser:
 
     def _likeness(self, looks: Sequence[_Look], identities: Sequence[Identity], person: Person) -> Floats:
         """How much identities resemble a person in looks, K numbers, between the mean and the worst of them."""
-        likeness = []
-        for look in looks:
+
+        def alike(look: _Look) -> list[float]:
             faces = self._drawer.draw(look.crop, look.reading, identities, None, temporal=True)
             soft = [blurred(face, needed_blur(look.crop.pixels, face, look.reading.mask, look.gain)) for face in faces]
-            likeness.append(at_once(partial(self._similarity, look, person.embedding, True), soft, self._parts.threads))
-        counted = np.minimum(likeness, self._audit.limit + LOST)
+            return self._similarities(look, soft, person, closely=True)
+
+        counted = np.minimum(at_once(alike, looks, self._parts.threads), self._audit.limit + LOST)
         return np.asarray((counted.mean(0) + counted.max(0)) / 2, np.float32)
 
     def _is_safe(self, candidate: _Candidate) -> bool:
@@ -296,7 +297,7 @@ class Chooser:
     def _looks(self, person: Person, upright: float, views: int | None = None) -> list[_Look]:
         """A person's best portraits, and so many of the views, evenly spread; None takes all."""
         portraits = [*person.portraits[:BEST_LOOKS], *spread(person.views, len(person.views) if views is None else views)]
-        return [look for portrait in portraits if (look := self._look(portrait, upright)) is not None]
+        return [look for look in at_once(partial(self._look, upright), portraits, self._parts.threads) if look is not None]
 
     def _narrowed(self, candidates: Sequence[_Candidate], looks: Sequence[_Look], person: Person) -> _Candidate:
         """The best of all, of which ever fewer are looked at ever more often."""
@@ -315,7 +316,7 @@ class Chooser:
         shown: Floats = self._drawer.conditions(laid_over(look.crop.pixels, face, look.reading.mask))[0]
         return shown
 
-    def _look(self, portrait: Portrait, upright: float) -> _Look | None:
+    def _look(self, upright: float, portrait: Portrait) -> _Look | None:
         placement = self._drawer.placement(portrait.pixels, portrait.face, upright)
         portrait = replace(portrait, face=placed(portrait.face, placement))
         crop = self._drawer.crop(portrait.pixels, portrait.face)
@@ -330,22 +331,32 @@ class Chooser:
     def _try_on(self, looks: Sequence[_Look], candidates: Sequence[_Candidate], person: Person, closely: bool) -> None:
         """Adds to every candidate what speaks against it in each of the looks; a closer look also compares at landmarks found anew."""
         identities = [candidate.identity for candidate in candidates]
-        for look in looks:
+
+        def judged(look: _Look) -> list[tuple[float, float, float]]:
             faces = self._drawer.draw(look.crop, look.reading, identities, None, temporal=True)
             appraisals = appraise(self._parts, look.crop, look.reading, faces, identities, gain=look.gain)
             soft = [blurred(drawn, appraisal.blur) for drawn, appraisal in zip(faces, appraisals, strict=True)]
-            similarities = at_once(partial(self._similarity, look, person.embedding, closely), soft, self._parts.threads)
-            for candidate, face, appraisal, similarity in zip(candidates, soft, appraisals, similarities, strict=True):
-                candidate.likeness.append(similarity)
-                candidate.costs.append(self._cost(look, face, appraisal, similarity))
-                candidate.clearness.append(appraisal.clarity)
+            similarities = self._similarities(look, soft, person, closely)
+            entries = zip(soft, appraisals, similarities, strict=True)
+            return [(similarity, self._cost(look, face, appraisal, similarity), appraisal.clarity) for face, appraisal, similarity in entries]
 
-    def _similarity(self, look: _Look, person: Floats | None, closely: bool, drawn: Floats) -> float:
-        """How much a new face resembles its person in a look; what cannot be measured counts as the person."""
-        pixels = look.portrait.pixels.copy()
-        lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask, PASTED_FROM_IN_CLIPS), look.crop.matrix, np.random.default_rng(0))
-        similarity = resemblance(self._audit, person, look.known, self._audit.describe(pixels, look.portrait.face, again=False, in_place=closely))
-        return 1.0 if similarity is None else similarity
+        for judgements in at_once(judged, looks, self._parts.threads):
+            for candidate, (similarity, cost, clarity) in zip(candidates, judgements, strict=True):
+                candidate.likeness.append(similarity)
+                candidate.costs.append(cost)
+                candidate.clearness.append(clarity)
+
+    def _similarities(self, look: _Look, faces: Sequence[Floats], person: Person, closely: bool) -> list[float]:
+        """How much new faces resemble a person in a look; what cannot be measured counts as the person."""
+
+        def similarity(drawn: Floats) -> float:
+            pixels = look.portrait.pixels.copy()
+            lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask, PASTED_FROM_IN_CLIPS), look.crop.matrix, np.random.default_rng(0))
+            there = self._audit.describe(pixels, look.portrait.face, again=False, in_place=closely)
+            measured = resemblance(self._audit, person.embedding, look.known, there)
+            return 1.0 if measured is None else measured
+
+        return at_once(similarity, faces, self._parts.threads)
 
     def _cost(self, look: _Look, drawn: Floats, appraisal: Appraisal, similarity: float) -> float:
         """How little a new face is fit to stand for its person in a look: likeness beyond what is safe, and what else speaks against it."""
