@@ -114,7 +114,9 @@ def lit(face: Floats, parsing: NDArray[np.uint8], light: Light, harden: bool = T
     for ear in (parsing == EARS) & (x < 0), (parsing == EARS) & (x >= 0):
         if ear.sum() >= FEWEST_EAR:
             change[ear] = _missing_on(ear, face, skin, light)
-    cover = cv2.GaussianBlur(np.isin(parsing, REPLACED).astype(np.float32), (0, 0), 1.0)
+    there = np.isin(parsing, REPLACED).astype(np.float32)
+    # Not a pixel beyond the face: part of what lies there is pasted, and would be a pale rim.
+    cover = there * cv2.GaussianBlur(there, (0, 0), 1.0)
     # A light of another strength is another factor of all three colours, which keeps the hue; in CIELAB alone shadows turn gray.
     gain = np.exp(CUBE / GAMMA * cover * cv2.GaussianBlur(change, (0, 0), 1.0))
     brighter: Floats = np.clip(face * gain[..., None], 0, 255).astype(np.float32)

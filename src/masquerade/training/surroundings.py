@@ -1,7 +1,4 @@
-"""Trains SurroundingsNet to tell from a scene without its face what sex and age the witness took the face for.
-
-It learns beside the linear model, as it is asked: what counts is what both say together, so it learns most where the other errs.
-"""
+"""Trains SurroundingsNet to tell from a scene without its face what sex and age the witness took the face for."""
 
 from __future__ import annotations
 
@@ -13,18 +10,16 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
 from masquerade.errors import MasqueradeError
 from masquerade.faces.scene import HIDDEN, hidden_in
-from masquerade.generation.surroundings import LinearModel
 from masquerade.masks import own_face, replaced_mask, without_specks
 from masquerade.networks.surroundings import SurroundingsNet
 from masquerade.training import augmentation as augment
 from masquerade.training.data import PEOPLE, SCENES, Prepared, open_prepared
 from masquerade.training.loader import Arrays, batches
 from masquerade.training.loop import Average, Budget, Run, autocast, begin_from, on_device, to_tensor
-from masquerade.training.witness import steps, told_loss
+from masquerade.training.witness import steps
 from masquerade.types import Pixels
 
 FRAMED = 0.2
@@ -54,11 +49,7 @@ def train(data: Path, out: Path, preset: Preset, seed: int = 0, start: Path | No
     run = Run(out, preset.budget, {"network": network, "optimizer": optimizer, "average": average})
     source = batches(_Make(data, preset.budget.batch), seed)
 
-    run.train(steps(run, network, optimizer, average, source, _wrong), look=lambda: print(_summary(average.network, data), flush=True))
-
-
-def _wrong(told: torch.Tensor, sexes: torch.Tensor, ages: torch.Tensor, linear: torch.Tensor) -> dict[str, torch.Tensor]:
-    return told_loss(told + F.pad(linear[:, None], (0, 1)), sexes, ages)
+    run.train(steps(run, network, optimizer, average, source), look=lambda: print(_summary(average.network, data), flush=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +57,6 @@ class _Scenes:
     prepared: Prepared
     scenes: NDArray[np.uint8]
     people: NDArray[np.float32]
-    linear: LinearModel
     rows: dict[str, NDArray[np.int64]]
 
 
@@ -78,7 +68,7 @@ def _scenes(data: Path) -> _Scenes:
             raise MasqueradeError(f"{data} has no {name}: run `{made_by}` first.")
     scenes, people = np.load(data / SCENES, mmap_mode="r"), np.load(data / PEOPLE)
     held = np.setdiff1d(np.arange(len(scenes)), prepared.rows("train"))
-    return _Scenes(prepared, scenes, people, LinearModel(), {"train": prepared.rows("train"), "held": held})
+    return _Scenes(prepared, scenes, people, {"train": prepared.rows("train"), "held": held})
 
 
 def _parsing(prepared: Prepared, row: int) -> NDArray[np.uint8]:
@@ -86,14 +76,9 @@ def _parsing(prepared: Prepared, row: int) -> NDArray[np.uint8]:
     return without_specks(own_face(np.asarray(prepared.parsing[row])))
 
 
-def _linear(of: _Scenes, row: int, parsing: NDArray[np.uint8]) -> float:
-    """Logarithm of the odds of a woman by the linear model."""
-    return of.linear(np.asarray(of.prepared.crops[row]), parsing)[0]
-
-
 @dataclass(frozen=True)
 class _Make:
-    """Makes batches: scenes without faces N x S x S x 3 uint8, sexes, ages, and what the linear model says of the sexes."""
+    """Makes batches: scenes without faces N x S x S x 3 uint8, sexes and ages."""
 
     data: Path
     count: int
@@ -101,10 +86,7 @@ class _Make:
     def __call__(self, rng: np.random.Generator) -> Arrays:
         of = _scenes(self.data)
         rows = rng.choice(of.rows["train"], self.count)
-        maps = [_parsing(of.prepared, row) for row in rows]
-        pictures = np.stack([_seen(of.scenes[row], parsing, rng) for row, parsing in zip(rows, maps, strict=True)])
-        linear = np.array([_linear(of, row, parsing) for row, parsing in zip(rows, maps, strict=True)], np.float32)
-        return pictures, of.people[rows, 0], of.people[rows, 1], linear
+        return np.stack([_seen(of.scenes[row], _parsing(of.prepared, row), rng) for row in rows]), of.people[rows, 0], of.people[rows, 1]
 
 
 def _seen(scene: Pixels, parsing: NDArray[np.uint8], rng: np.random.Generator) -> Pixels:
@@ -135,7 +117,7 @@ def _cut_off(hidden: NDArray[np.uint8], rng: np.random.Generator) -> None:
 
 
 def _summary(network: torch.nn.Module, data: Path) -> str:
-    """How often the sex of held-out people is right, told together with the linear model, and how well ages agree, by source."""
+    """How often the sex of held-out people is right, and how well ages agree, by source."""
     of = _scenes(data)
     rows = of.rows["held"]
     told = []
@@ -147,7 +129,6 @@ def _summary(network: torch.nn.Module, data: Path) -> str:
         with torch.no_grad(), autocast():
             told.append(network(to_tensor(pictures)).float().cpu().numpy())
     odds, ages = np.concatenate(told).T
-    odds = odds + [_linear(of, row, _parsing(of.prepared, row)) for row in rows]
     right = (odds > 0) == (of.people[rows, 0] > 0.5)
     sources = of.prepared.column("source")[rows]
     parts = " ".join(f"{s} {right[sources == s].mean():.3f}" for s in np.unique(sources))
