@@ -155,6 +155,18 @@ def test_who_leans_and_resembles_everybody_is_set_less_upright(leans: bool, upri
     assert found is not None and found.upright == upright
 
 
+def test_a_head_that_cannot_be_read_less_upright_stays_upright() -> None:
+    class ReadsUprightOnly(DrawsGray):
+        def placement(self, photo: Pixels, face: Face, upright: float = UPRIGHT) -> Placement:
+            self.reads = upright == UPRIGHT
+            return Placement(turn=0.7 - upright)
+
+    drawer = ReadsUprightOnly()
+    drawer.bank.grays = iter([90] * 2000)
+    found = choice(Person(0, portraits=[look(60)], embedding=axis(0)), drawer)
+    assert found is not None and found.upright == UPRIGHT
+
+
 @pytest.mark.parametrize(
     ("mean", "frame", "expected"),
     [(axis(0), axis(1)[None], 1.0), (axis(1), axis(0)[None], 1.0), (None, axis(0)[None], 1.0), (axis(0), None, None)],

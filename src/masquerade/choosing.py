@@ -216,12 +216,12 @@ class Chooser:
         quick = self._quickly(person, looks, around, rng)
         if self._most_alike(quick) < self._audit.limit - SURE or _largest_px(looks) < SMALL_PX:
             return [_Finalist(quick, UPRIGHT, looks[0])]
-        stands = [self._stand(person, UPRIGHT, quick.identity)]
+        stands = [self._stand(person, self._looks(person, UPRIGHT), UPRIGHT, quick.identity)]
         finalists = [_Finalist(stands[0].quick, UPRIGHT, stands[0].looks[0])]
         if self._is_safe(stands[0].quick):
             return finalists
-        if any(look.is_set_upright for look in stands[0].looks):
-            stands.append(self._stand(person, LESS_UPRIGHT, quick.identity))
+        if any(look.is_set_upright for look in stands[0].looks) and (leaning := self._looks(person, LESS_UPRIGHT)):
+            stands.append(self._stand(person, leaning, LESS_UPRIGHT, quick.identity))
         # Of any age, then of either sex: somebody who does not quite suit the hair is better than nobody.
         wanted = replace(around, age=None)
         for stand in stands:
@@ -233,9 +233,8 @@ class Chooser:
             finalists.append(self._thoroughly(person, stands[-1], replace(wanted, female=None), rng))
         return finalists
 
-    def _stand(self, person: Person, upright: float, identity: Identity) -> _Stand:
+    def _stand(self, person: Person, looks: list[_Look], upright: float, identity: Identity) -> _Stand:
         """All looks at a person whose head may lean so far, the best of a quick search tried on them."""
-        looks = self._looks(person, upright)
         return _Stand(upright, looks, self._everywhere(person, looks, [identity])[0])
 
     def _quickly(self, person: Person, looks: Sequence[_Look], around: Surroundings, rng: np.random.Generator) -> _Candidate:
