@@ -300,11 +300,19 @@ class Chooser:
 
     def _narrowed(self, candidates: Sequence[_Candidate], looks: Sequence[_Look], person: Person) -> _Candidate:
         """The best of all, of which ever fewer are looked at ever more often."""
+        shortlist = candidates
         for count, depth in SHORTLISTS:
             candidates = sorted(candidates, key=lambda candidate: candidate.rank)[:count]
             for seen in sorted({len(candidate.costs) for candidate in candidates}):
                 self._try_on(looks[seen:depth], [candidate for candidate in candidates if len(candidate.costs) == seen], person, closely=True)
-        return min(candidates, key=lambda candidate: candidate.rank)
+            shortlist = shortlist if depth is None else candidates
+        best = min(candidates, key=lambda candidate: candidate.rank)
+        if self._is_safe(best):
+            return best
+        # Those who were left out last, before anybody is searched for thoroughly.
+        for candidate in shortlist:
+            self._try_on(looks[len(candidate.costs) :], [candidate], person, closely=True)
+        return min(shortlist, key=self._order)
 
     def _foresee(self, person: Person, likeness: float, around: Surroundings) -> Foresee | None:
         return foresee_with(self._parts.foresight, person.embedding, around, likeness=likeness, contrast=RESTLESS, brows=BROWS, fit=FIT)
