@@ -46,7 +46,7 @@ ENOUGH = 4
 BEST_LOOKS = 2
 """So many of the best portraits are tried on, beside the fair sample of all frames: at first a few of it, later all."""
 
-CHOICE_MARGIN, SURE, SAFE = 0.14, 0.08, 0.05
+CHOICE_MARGIN, SURE, SAFE = 0.14, 0.06, 0.05
 """On these looks a new face should stay so far below the audit's limit: in other frames it may look that much more like the person (lectern clip: at
 most 0.24 on eight looks, 0.30 in a frame). Asked for more, the least alike were drawn, and they are ugly: with 0.22 a woman in the glasses clip got
 a beard, with 0.18 the woman of the seated clip a crooked smile. Who does not even stay by the second below it on a few looks is tried on all of them;
