@@ -303,16 +303,19 @@ class Chooser:
         shortlist = candidates
         for count, depth in SHORTLISTS:
             candidates = sorted(candidates, key=lambda candidate: candidate.rank)[:count]
-            for seen in sorted({len(candidate.costs) for candidate in candidates}):
-                self._try_on(looks[seen:depth], [candidate for candidate in candidates if len(candidate.costs) == seen], person, closely=True)
+            self._try_further(looks[:depth], candidates, person)
             shortlist = shortlist if depth is None else candidates
         best = min(candidates, key=lambda candidate: candidate.rank)
         if self._is_safe(best):
             return best
         # Those who were left out last, before anybody is searched for thoroughly.
-        for candidate in shortlist:
-            self._try_on(looks[len(candidate.costs) :], [candidate], person, closely=True)
+        self._try_further(looks, shortlist, person)
         return min(shortlist, key=self._order)
+
+    def _try_further(self, looks: Sequence[_Look], candidates: Sequence[_Candidate], person: Person) -> None:
+        """Tries candidates on those of the looks that they were not tried on yet, which are the last."""
+        for seen in sorted({len(candidate.costs) for candidate in candidates}):
+            self._try_on(looks[seen:], [candidate for candidate in candidates if len(candidate.costs) == seen], person, closely=True)
 
     def _foresee(self, person: Person, likeness: float, around: Surroundings) -> Foresee | None:
         return foresee_with(self._parts.foresight, person.embedding, around, likeness=likeness, contrast=RESTLESS, brows=BROWS, fit=FIT)
