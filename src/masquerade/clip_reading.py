@@ -172,7 +172,7 @@ class ClipReader:
         drawer = self._parts.replacement
         assert drawer is not None
         here, lit, last = track.placement, brightened(crop, track.gain), track.last
-        shares, condition, off = drawer.measure(lit)
+        shares, condition, off, _ = drawer.measure(lit)
         track.placement = here.towards(here.then(off).needed(track.chosen.upright), PLACED_SHARE)
         motion = None if last is None else Motion(crop.pixels, last.original)
         changed = np.ones((crop.size, crop.size), np.float32)

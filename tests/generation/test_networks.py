@@ -63,7 +63,7 @@ def test_a_leaning_head_is_set_upright_and_in_the_middle(replacement: Replacemen
 
 
 def test_in_the_dark_a_face_of_which_little_is_read_is_taken_for_a_whole_one(replacement: Replacement, crop: Crop) -> None:
-    shares, condition, _ = replacement.measure(crop)
+    shares, condition, *_ = replacement.measure(crop)
     shares[:, :78], shares[BACKGROUND, :78] = 0, 1
     seen, taken = (replacement.reading(crop, shares, condition, dark=dark) for dark in (False, True))
     assert seen is not None and taken is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from skimage.data import astronaut
 
@@ -26,7 +28,7 @@ def test_the_face_does_not_tell_who_is_drawn() -> None:
     photo, drawer = astronaut(), Replacement(1)
     face = YuNet(0.6)(photo)[0]
     crop = drawer.crop(photo, face)
-    shares, condition, _ = drawer.measure(crop)
+    shares, condition, *_ = drawer.measure(crop)
     painted = photo.copy()
     x0, y0, x1, y1 = (int(v) for v in face.box)
     painted[y0 + 20 : y1 - 20, x0 + 20 : x1 - 20] = 90
@@ -40,6 +42,22 @@ def test_a_woman_with_long_hair_is_taken_for_one() -> None:
     crop = drawer.crop(photo, YuNet(0.6)(photo)[0])
     reading = drawer.read(crop, scene=scene_of(photo, crop))
     assert reading is not None and reading.around.female is not None and reading.around.female > 0.5
+
+
+def test_earrings_speak_for_a_woman() -> None:
+    photo, drawer = astronaut(), Replacement(1)
+    crop = drawer.crop(photo, YuNet(0.6)(photo)[0])
+    measured, scene = drawer.measure(crop), scene_of(photo, crop)
+    readings = [drawer.reading(crop, measured.shares, measured.condition, scene=scene, earrings=pixels) for pixels in (0, 10, 40)]
+    none, small, large = (r.around.female for r in readings if r is not None)
+    assert none is not None and small is not None and large is not None and none < small < large
+
+
+def test_nothing_beyond_the_edge_is_an_earring() -> None:
+    photo, drawer = astronaut(), Replacement(1)
+    crop = drawer.crop(photo, YuNet(0.6)(photo)[0])
+    beyond = dataclasses.replace(crop, inside=np.zeros_like(crop.inside))
+    assert drawer.measure(beyond).earrings == 0
 
 
 def test_where_nobody_is_chosen_only_the_skin_is_looked_at() -> None:

@@ -83,12 +83,13 @@ class Reading:
 
 
 class Measured(NamedTuple):
-    """What can be steadied over time before it is read: shares of the classes, 14 x 128 x 128, ten numbers of pose and expression, and what would
-    lay the face where it should lie in its crop."""
+    """What can be steadied over time before it is read: shares of the classes, 14 x 128 x 128, ten numbers of pose and expression, what would
+    lay the face where it should lie in its crop, and how many pixels of earrings are seen."""
 
     shares: Floats
     condition: Floats
     placement: Placement
+    earrings: int = 0
 
 
 class Rough(NamedTuple):
@@ -148,19 +149,27 @@ class Replacement:
     def read(self, crop: Crop, sure: bool = False, dark: bool = False, scene: Crop | None = None) -> Reading | None:
         """Parses a crop of 128 x 128; see `reading`."""
         measured = self.measure(crop)
-        return self.reading(crop, measured.shares, measured.condition, sure, dark, scene)
+        return self.reading(crop, measured.shares, measured.condition, sure, dark, scene, measured.earrings)
 
     def measure(self, crop: Crop) -> Measured:
         """Looks at a crop of 128 x 128."""
         points = self._landmarks(crop.pixels)
-        return Measured(self._segmentation.shares(crop.pixels), condition_of(points), placement_of(points))
+        shares, earrings = self._segmentation.shares_and_earrings(crop)
+        return Measured(shares, condition_of(points), placement_of(points), earrings)
 
     def conditions(self, faces: Pixels) -> Floats:
         """Pose and expression of faces in canonical crops: K x 128 x 128 x 3 uint8 to K x 10."""
         return np.stack([condition_of(points) for points in self._landmarks.batch(faces)])
 
     def reading(
-        self, crop: Crop, shares: Floats, condition: Floats, sure: bool = False, dark: bool = False, scene: Crop | None = None
+        self,
+        crop: Crop,
+        shares: Floats,
+        condition: Floats,
+        sure: bool = False,
+        dark: bool = False,
+        scene: Crop | None = None,
+        earrings: int = 0,
     ) -> Reading | None:
         """A reading from what `measure` gave; None where the parser sees no face.
 
@@ -170,6 +179,7 @@ class Replacement:
                 also where little is seen.
             scene: the crop within what surrounds it (see `masquerade.faces.scene`), where somebody is to be chosen who fits there: without, of the
                 surroundings only the skin is looked at.
+            earrings: how many pixels show some; looked at with a scene only.
         """
         outline = average_outline(len(crop.pixels))
         parsing = without_specks(own_face(shares.argmax(0).astype(np.uint8)))
@@ -180,13 +190,13 @@ class Replacement:
             parsing = np.where(outline, np.uint8(SKIN), parsing)
         glasses = float((parsing == GLASSES).mean() > GLASSES_SHARE)
         skin = _skin(crop, parsing)
-        around = Surroundings(skin, None) if scene is None else self._look_around(crop, scene, parsing, skin)
+        around = Surroundings(skin, None) if scene is None else self._look_around(crop, scene, parsing, skin, earrings)
         visible = _visible(parsing, outline & crop.inside)
         light = light_of(crop.pixels, parsing, crop.inside)
         return Reading(parsing, replaced_mask(parsing), np.append(condition, glasses).astype(np.float32), around, visible, light)
 
-    def _look_around(self, crop: Crop, scene: Crop, parsing: NDArray[np.uint8], skin: Floats | None) -> Surroundings:
-        female, age = self._onlookers(without_face(scene, parsing), crop.pixels, parsing)
+    def _look_around(self, crop: Crop, scene: Crop, parsing: NDArray[np.uint8], skin: Floats | None, earrings: int) -> Surroundings:
+        female, age = self._onlookers(without_face(scene, parsing), crop.pixels, parsing, earrings)
         return Surroundings(skin, female, age, whites_of(crop.pixels, parsing), hair_of(lab_of(crop.pixels), parsing))
 
     @cached_property

@@ -34,7 +34,8 @@ LEAST_HALVED = 256
 
 
 class MergedSegmentation(nn.Module):
-    """SegmentationNet with the sums over merged classes that the generating networks use: N x 14 x S x S shares."""
+    """SegmentationNet with the sums over merged classes that the generating networks use, N x 14 x S x S shares, and the shares of earrings,
+    N x S x S, which tell who would fit."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -44,8 +45,9 @@ class MergedSegmentation(nn.Module):
         self.merge: torch.Tensor
         self.register_buffer("merge", matrix[:, :, None, None])
 
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        return nn.functional.conv2d(self.network(picture).softmax(1), self.merge)
+    def forward(self, picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        shares = self.network(picture).softmax(1)
+        return nn.functional.conv2d(shares, self.merge), shares[:, CLASSES.index("earring")]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Task:
     build: Callable[[], nn.Module]
     part: str
     inputs: dict[str, tuple[int, ...]]
-    output: str
+    outputs: tuple[str, ...]
     wrap: Callable[[nn.Module], nn.Module] = lambda network: network
     halved: bool = True
 
@@ -67,17 +69,19 @@ MENDED: dict[str, tuple[int, ...]] = {"picture": (3, 128, 128), "mask": (1, 128,
 
 TASKS = {
     "segmentation": Task(
-        lambda: SegmentationNet(pretrained=False), "average", {"picture": (3, 128, 128)}, "shares", MergedSegmentation, halved=False
+        lambda: SegmentationNet(pretrained=False), "average", {"picture": (3, 128, 128)}, ("shares", "earrings"), MergedSegmentation, halved=False
     ),
-    "landmarks": Task(LandmarkNet, "average", {"picture": (3, 128, 128)}, "points"),
-    "identity": Task(IdentityNet, "average", {"crop": (3, 128, 128)}, "code"),
-    "shape": Task(ShapeVAE, "average", {"latent": (64,), "outer": (7, 64, 64), "condition": (11,)}, "logits", halved=False),
-    "anonymization": Task(AnonymizationNet, "average", {"planes": (14, 128, 128), "code": (9, 32), "gaze": (2,)}, "picture", halved=False),
-    "harmonization": Task(HarmonizationNet, "average", MENDED, "picture_out"),
-    "temporal": Task(TemporalHarmonizationNet, "average", {**MENDED, "previous": (3, 128, 128), "previous_mask": (1, 128, 128)}, "picture_out"),
-    "surroundings": Task(lambda: SurroundingsNet(pretrained=False), "average", {"scene": (3, 128, 128)}, "told"),
-    "belonging": Task(lambda: BelongingNet(pretrained=False), "average", {"picture": (3, 96, 96)}, "told"),
-    "superresolution": Task(SuperResolutionNet, "average", {"picture": (3, 128, 128), "mask": (1, 128, 128), "around": (3, 512, 512)}, "picture_out"),
+    "landmarks": Task(LandmarkNet, "average", {"picture": (3, 128, 128)}, ("points",)),
+    "identity": Task(IdentityNet, "average", {"crop": (3, 128, 128)}, ("code",)),
+    "shape": Task(ShapeVAE, "average", {"latent": (64,), "outer": (7, 64, 64), "condition": (11,)}, ("logits",), halved=False),
+    "anonymization": Task(AnonymizationNet, "average", {"planes": (14, 128, 128), "code": (9, 32), "gaze": (2,)}, ("picture",), halved=False),
+    "harmonization": Task(HarmonizationNet, "average", MENDED, ("picture_out",)),
+    "temporal": Task(TemporalHarmonizationNet, "average", {**MENDED, "previous": (3, 128, 128), "previous_mask": (1, 128, 128)}, ("picture_out",)),
+    "surroundings": Task(lambda: SurroundingsNet(pretrained=False), "average", {"scene": (3, 128, 128)}, ("told",)),
+    "belonging": Task(lambda: BelongingNet(pretrained=False), "average", {"picture": (3, 96, 96)}, ("told",)),
+    "superresolution": Task(
+        SuperResolutionNet, "average", {"picture": (3, 128, 128), "mask": (1, 128, 128), "around": (3, 512, 512)}, ("picture_out",)
+    ),
 }
 
 
@@ -111,7 +115,7 @@ def export_network(name: str, network: nn.Module, weights: Path) -> float:
     path = weights / f"{name}.onnx"
     batch = torch.export.Dim("batch", min=1, max=64)
     torch.onnx.export(
-        wrapped, example, path, input_names=list(task.inputs), output_names=[task.output], opset_version=18,
+        wrapped, example, path, input_names=list(task.inputs), output_names=list(task.outputs), opset_version=18,
         dynamic_shapes=tuple({0: batch} for _ in example), external_data=False, dynamo=True, verbose=False,
     )  # fmt: skip
     _store_halved(path, exactly=not task.halved)
@@ -126,10 +130,11 @@ def parity(network: nn.Module, path: Path, feed: dict[str, torch.Tensor]) -> flo
     import onnxruntime
 
     with torch.no_grad():
-        expected = network(*feed.values()).numpy()
+        expected = network(*feed.values())
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    found = session.run(None, {n: t.numpy() for n, t in feed.items()})[0]
-    return float(np.abs(expected - found).max())
+    found = session.run(None, {n: t.numpy() for n, t in feed.items()})
+    outputs = expected if isinstance(expected, tuple) else (expected,)
+    return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(outputs, found, strict=True))
 
 
 def _store_halved(path: Path, exactly: bool) -> None:
