@@ -53,8 +53,8 @@ def toned(face: Floats, parsing: NDArray[np.uint8], skin: Floats, finished: bool
         # Ears have a code of their own, and often another colour; and where a colourful background is beside them, they are mixed with it.
         change[ears] = _missing(lab[ears], skin)
         change[ears, 1:] = EARS_TONED * (skin[1:] - lab[ears, 1:])
-    # Not a pixel beyond the face: part of what lies there is pasted, and would be a pale rim.
-    lab += coloured[..., None] * cv2.GaussianBlur(change, (0, 0), 1.0)
+    # As soft as a lens draws the face's edge: ended at a pixel, it is a line around the face that looks cut out.
+    lab += cv2.GaussianBlur(change, (0, 0), 1.0)
     if finished:
         lab = contrasted(deepened(whitened(lab, parsing), parsing), parsing)
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.float32)

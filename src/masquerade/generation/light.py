@@ -52,6 +52,11 @@ EAR, EAR_IN_LIGHT, EAR_IN_SHADE, FEWEST_EAR = -0.12, 0.55, 0.9, 30
 at their side of the face, where it is lighter and where it is darker (8,500 ears in photos); of fewer pixels of an ear nothing is told."""
 
 
+SHINES_FROM, SHINE_PALES, LARGEST_PALING = 4.0, np.array([-0.19, -0.17], np.float32), 8.0
+"""Skin lighter than its median by more than the first in L* of CIELAB shines, and loses so much of a* and b* with every unit of L* (1,500 photos: of
+skin lighter by 24 on average -4.6 and -3.7; new faces lost but 1.1 of b*, and glowed); both are changed by no more than the third."""
+
+
 class Light(NamedTuple):
     """Light on skin, in logarithms of its cube root.
 
@@ -114,13 +119,20 @@ def lit(face: Floats, parsing: NDArray[np.uint8], light: Light, harden: bool = T
     for ear in (parsing == EARS) & (x < 0), (parsing == EARS) & (x >= 0):
         if ear.sum() >= FEWEST_EAR:
             change[ear] = _missing_on(ear, face, skin, light)
-    there = np.isin(parsing, REPLACED).astype(np.float32)
-    # Not a pixel beyond the face: part of what lies there is pasted, and would be a pale rim.
-    cover = there * cv2.GaussianBlur(there, (0, 0), 1.0)
-    # A light of another strength is another factor of all three colours, which keeps the hue; in CIELAB alone shadows turn gray.
-    gain = np.exp(CUBE / GAMMA * cover * cv2.GaussianBlur(change, (0, 0), 1.0))
-    brighter: Floats = np.clip(face * gain[..., None], 0, 255).astype(np.float32)
-    return brighter
+    # A light of another strength is another factor of all three colours, which keeps the hue; in CIELAB alone shadows turn gray. It ends as softly
+    # as a lens draws the face's edge: ended at a pixel, faces look cut out.
+    gain = np.exp(CUBE / GAMMA * cv2.GaussianBlur(np.isin(parsing, REPLACED) * change, (0, 0), 1.0))
+    return _with_pale_highlights(np.clip(face * gain[..., None], 0, 255).astype(np.float32), skin)
+
+
+def _with_pale_highlights(face: Floats, skin: NDArray[np.bool_]) -> Floats:
+    """Takes colour from what is lighter than the skin's median, as far as photos lose it there: what shines is the lamp's light, not the skin's."""
+    lab = lab_of(face)
+    middle = np.median(lab[skin], 0)
+    shine = np.maximum(lab[..., 0] - middle[0] - SHINES_FROM, 0) * skin
+    slopes = np.tensordot(shine, lab[..., 1:] - middle[1:], 2) / max(float((shine * shine).sum()), FEWEST)
+    lab[..., 1:] += np.clip((SHINE_PALES - slopes) * shine[..., None], -LARGEST_PALING, LARGEST_PALING)
+    return np.where(shine[..., None] > 0, np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * np.float32(255), face)
 
 
 def _missing_on(ear: NDArray[np.bool_], face: Floats, skin: NDArray[np.bool_], light: Light) -> float:
@@ -140,7 +152,7 @@ def _hardened(face: Floats, skin: NDArray[np.bool_], fit: _Fit, contrast: float)
     lab, flat = lab_of(face), skin.astype(np.float32)
     shadows = cv2.resize(fit.shadows, skin.shape[::-1], interpolation=cv2.INTER_LINEAR)
     # L* + 16 goes with the cube root of the light.
-    lab[..., 0] = (lab[..., 0] + 16) * np.exp(further * shadows * flat * cv2.GaussianBlur(flat, (0, 0), 2.0)) - 16
+    lab[..., 0] = (lab[..., 0] + 16) * np.exp(further * shadows * np.maximum(2 * cv2.GaussianBlur(flat, (0, 0), 2.0) - 1, 0)) - 16
     return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
 
 
