@@ -56,7 +56,7 @@ def test_changes_the_face_and_nothing_far_from_it(method: Method, box: Box) -> N
 def test_only_a_handful_of_colours_counts(method: Method) -> None:
     """Two faces of the same mean colours, all else different, become the same picture."""
     n = CELLS.get(method, 1)
-    box = (30.0, 30.0, 30 + 20 * n / REACH, 30 + 20 * n / REACH)
+    box = (30.0, 30.0, 30 + 20 * n / REACH[method], 30 + 20 * n / REACH[method])
     first = np.full((200, 200, 3), 120, np.uint8)
     second = first.copy()
     second[::2, ::2] += 40

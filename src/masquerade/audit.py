@@ -90,12 +90,19 @@ class Audit:
         try:
             places = [face, *(self._found_again(photo, face, 90.0 * round(roll_degrees(face) / 90)) if again else ())]
             if in_place:
-                places += self._found_in_place(photo, face)
+                places += self.found_in_place(photo, face)
             if whole_px:
                 # Who looks at the whole picture, and does not set a lying face upright first, finds other landmarks.
                 scales = {min(1.0, size / whole_px) for size in WHOLE_PX}
                 places += self._found_as_it_lies(photo, face, sorted(scales, reverse=True))
                 places += [_off(face, factor, drop) for factor, drop in OFF]
+        except (cv2.error, ValueError, ArithmeticError):
+            return None
+        return self.describe_at(photo, places)
+
+    def describe_at(self, photo: Pixels, places: Sequence[Face]) -> Floats | None:
+        """The vectors of what stands at these places, one row each; None where one cannot be computed, or there is no place."""
+        try:
             vectors = np.stack([self._recognizer.embed(photo, place) for place in places])
         except (cv2.error, ValueError, ArithmeticError):
             return None
@@ -174,7 +181,7 @@ class Audit:
         matrix[:, 2] += (size - 1) / 2 - np.array(centre(face))
         return self._nearest(take_crop(photo, matrix, size).pixels, face, matrix)
 
-    def _found_in_place(self, photo: Pixels, face: Face) -> list[Face]:
+    def found_in_place(self, photo: Pixels, face: Face) -> list[Face]:
         """The face as the detector finds it now in the whole photo, looking at no more of it than matters; nothing where it finds none.
 
         In a part that begins at one of the detector's cells it finds what it finds in the whole: of 38 faces of a clip SFace's cosines differ by

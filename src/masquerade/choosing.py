@@ -15,6 +15,7 @@ from masquerade.exposure import DARK_FROM, brightened, darkened, gain_of
 from masquerade.faces.people import FEW_VIEWS, SMALL_PX, Person, Portrait, spread
 from masquerade.faces.placing import LESS_UPRIGHT, UPRIGHT, placed
 from masquerade.faces.scene import scene_of
+from masquerade.frame_audit import resemblance
 from masquerade.generation.asking import Answers
 from masquerade.generation.identity import Surroundings, together
 from masquerade.generation.replacement import Reading
@@ -161,24 +162,6 @@ def _largest_px(looks: Sequence[_Look]) -> float:
 def _wanted(look: _Look) -> float:
     """How clear new faces must be."""
     return CLEAR - GLASSES_UNCLEAR * look.reading.glasses - DARK_UNCLEAR * (look.gain >= DARK_FROM)
-
-
-def resemblance(audit: Audit, mean: Floats | None, frame: Floats | None, there: Floats | None) -> float | None:
-    """How much a new face resembles a person in a clip: the mean of their looks, or the original frame.
-
-    Args:
-        audit: compares.
-        mean: the person's unit vector over the clip, None where there is none.
-        frame: vectors of the original frame, from `Audit.describe`.
-        there: those of what stands there now.
-
-    Returns:
-        Cosine, -1 to 1; None where it cannot be measured.
-    """
-    to_frame, to_mean = audit.likeness(frame, there), audit.likeness(None if mean is None else mean[None], there)
-    if to_frame is None:
-        return None
-    return to_frame if to_mean is None else max(to_mean, to_frame)
 
 
 class Chooser:

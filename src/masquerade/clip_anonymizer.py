@@ -10,18 +10,19 @@ from typing import TypeGuard
 import numpy as np
 
 from masquerade.audit import Audit
-from masquerade.choosing import Chooser, Chosen, resemblance
+from masquerade.choosing import Chooser, Chosen
 from masquerade.clip_reading import ClipReader, FaceSeen, Sight
+from masquerade.disguising import NONE, Disguise, disguised, disguises
 from masquerade.enlarging import lay
 from masquerade.exposure import LIFTS, darkened
 from masquerade.faces.alignment import region_of
 from masquerade.faces.people import Person
-from masquerade.faces.placing import Placement, placed
+from masquerade.faces.placing import placed
 from masquerade.faces.recognition import THRESHOLD
+from masquerade.frame_audit import FrameAudit
 from masquerade.generation.sharpness import blurred, needed_blur
 from masquerade.masks import PASTED_FROM_IN_CLIPS, pasted_mask, share_inside
 from masquerade.parts import Parts
-from masquerade.pipeline import at_once
 from masquerade.steadying import blended
 from masquerade.track_obscuring import TrackObscurer
 from masquerade.types import Face, FaceReport, Floats, Pixels
@@ -57,9 +58,12 @@ AUDITED_EVERY, AUDIT_SHARE = 3, 0.5
 """Every so many frames of a track the audit looks whether the person is gone, in every frame while that is in doubt; and how much one of its
 figures counts beside the earlier ones."""
 
-OUT_OF_FOCUS = (3.0, 5.0, 8.0)
-"""While the audit does not let a new face pass, it is tried out of focus: blurred by so many pixels of the crop. To the eye a face still, and nothing
-jumps as it comes and goes."""
+OUT_OF_FOCUS = 3.0
+"""Who is never drawn clearly is blurred by so many pixels of the crop: to the eye a face still."""
+
+TRIED_AGAIN, RELIED_ON = 5, 3
+"""Where no disguise does, others are tried in every so many frames; and a face that was hidden is shown without one if it would have passed in so
+many."""
 
 DOUBT, CUT_OFF, JUMP = 0.12, 0.8, 0.1
 """While a track is less than the first below the limit, less than the second of it lies inside the picture, it changed in width by more than the
@@ -75,7 +79,9 @@ class _TrackState:
     chosen: Chosen
     last: tuple[Floats, Floats] | None = None
     blur: float = 0.0
-    softer: int = 0
+    disguise: Disguise = NONE
+    hidden: int = 0
+    passing: int = 0
     width: float = 0.0
     lifted: int = 0
     frames: int = 0
@@ -123,82 +129,98 @@ class ClipAnonymizer:
     def frame(self, rgb: Pixels, faces: Sequence[FaceSeen]) -> tuple[Pixels, list[FaceReport]]:
         """Replaces the faces of a frame."""
         pixels = rgb.copy()
-        reports = [self._face(rgb, pixels, face) for face in faces]
+        reports: dict[int, FaceReport] = {}
+        # What may be no face first: in hair or on a collar it must not lie over a new face.
+        for number in sorted(range(len(faces)), key=lambda number: faces[number].shown == "face"):
+            reports[number] = self._face(rgb, pixels, faces[number])
         here = {face.tracked.track for face in faces}
         self._tracks = {number: state for number, state in self._tracks.items() if number in here}
         self._obscure.forget_all_but(here)
-        return pixels, reports
+        return pixels, [reports[number] for number in range(len(faces))]
 
     def _face(self, original: Pixels, pixels: Pixels, face: FaceSeen) -> FaceReport:
         tracked, sight = face.tracked, face.sight
         if sight is None:
-            return self._obscure(pixels, tracked, face.why_not, face.is_face)
+            return self._obscure(pixels, tracked, face.why_not, face.shown)
         state = self._tracks.setdefault(tracked.track, _TrackState(self._chosen[tracked.person]))
         return self._lay(original, pixels, tracked, state, sight, self._drawn(sight, state))
 
     def _lay(self, original: Pixels, pixels: Pixels, tracked: TrackedFace, state: _TrackState, sight: Sight, drawn: Floats) -> FaceReport:
-        """Lays a new face into the frame, in place; out of focus, or another way of obscuring it, where the audit does not let it pass."""
+        """Lays a new face into the frame, in place; disguised, or obscured, where the audit does not let it pass."""
         crop, mask = sight.crop, sight.reading.mask
         x0, y0, x1, y1 = region_of(crop.matrix, crop.size, pixels.shape[1], pixels.shape[0])
         region = pixels[y0:y1, x0:x1]
         before = region.copy()
 
-        def show(blur: float) -> None:
+        # A sketch's features lie where the face's own are, and lean as it does.
+        upright = replace(tracked, face=placed(tracked.face, sight.placement))
+
+        def show(blur: float, disguise: Disguise = NONE) -> None:
             region[...] = before
+            shown = disguised(blurred(drawn, blur), mask, upright.face, disguise, tracked.track)
             grain = np.random.default_rng([state.chosen.identity.seed, state.frames])
             lay(
                 pixels,
-                darkened(blurred(drawn, blur), sight.gain, LIFTS[state.lifted]),
+                darkened(shown, sight.gain, LIFTS[state.lifted]),
                 pasted_mask(mask, PASTED_FROM_IN_CLIPS),
                 crop.matrix,
                 grain,
                 GRAIN,
             )
 
-        def similarity() -> float | None:
-            return self._similarity(original, pixels, tracked, sight.placement)
+        mean = self._people[tracked.person].embedding
+        compared = FrameAudit(self._audit, original, tracked.face, sight.placement, mean, self._parts.threads)
 
         show(state.blur)
         while (is_left := _change(original, pixels, tracked.face) < LEAST_CHANGE) and sight.gain > 1 and state.lifted + 1 < len(LIFTS):
             state.lifted += 1
             show(state.blur)
         if state.frames % AUDITED_EVERY == 0 or self._is_doubtful(state, tracked.face, sight.turning) or share_inside(crop.inside) < CUT_OFF:
-            self._judge(state, similarity())
+            self._judge(state, compared(pixels))
             if state.failing and sight.motion is not None:
                 # What is kept from frame to frame grows like the person while the head turns.
                 drawn = self._drawn(sight, state, anew=True)
                 show(state.blur)
-                if self._has_come_back(afresh := similarity()):
+                if self._has_come_back(afresh := compared(pixels)):
                     state.similarity, state.failing = afresh, False
         state.frames, state.width = state.frames + 1, tracked.face.width
         box = tracked.face.box
         if is_left:
             region[...] = before
             return self._obscure(pixels, tracked, "hardly changed")
-        if state.chosen.is_clear and not state.failing:
-            state.softer = 0
+        is_clear, passes = state.chosen.is_clear, not state.failing
+        state.passing = state.passing + 1 if passes else 0
+        if passes:
+            # Step by step: what jumps to and fro flickers.
+            state.disguise = state.disguise.eased()
+        if passes and is_clear and state.disguise == NONE:
+            state.hidden = 0
             return FaceReport(box, "generated", "", None if state.similarity is None else round(state.similarity, 4), 1)
-        reason = "audit: still alike" if state.failing else "audit: not a face"
-        for blur in OUT_OF_FOCUS[state.softer :]:
-            show(max(blur, state.blur))
-            if self._has_come_back(blurry := similarity()):
-                return FaceReport(box, "obscured", reason, round(blurry, 4), 1)
-            # What did not do is not tried again until the face passes, who is only unclear excepted: to and fro would flicker.
-            state.softer = min(state.softer + 1, len(OUT_OF_FOCUS) - (not state.failing))
+        reason = "audit: not a face" if passes else "audit: still alike"
+        if passes:
+            tried = [state.disguise, NONE] if (is_clear and state.passing >= RELIED_ON) or not state.hidden else [state.disguise]
+        else:
+            tried = list(disguises(state.disguise)) if state.hidden % TRIED_AGAIN == 0 else []
+        blur = state.blur if is_clear else max(OUT_OF_FOCUS, state.blur)
+        for disguise in tried:
+            show(blur, disguise)
+            if self._has_come_back(now := compared(pixels)):
+                state.disguise, state.hidden = disguise, 0
+                is_new = is_clear and disguise.is_slight
+                return FaceReport(box, "generated", "", round(now, 4), 1) if is_new else FaceReport(box, "obscured", reason, round(now, 4), 1)
+        state.disguise, state.hidden = Disguise(veil=1.0), state.hidden + 1
         region[...] = before
-        # A sketch's features lie where the face's own are, and lean as it does.
-        return self._obscure(pixels, replace(tracked, face=placed(tracked.face, sight.placement)), reason)
+        return self._obscure(pixels, upright, reason)
 
     def _has_come_back(self, similarity: float | None) -> TypeGuard[float]:
         """Whether a face that was too much alike may be seen."""
         return similarity is not None and self._audit.passes(similarity + RETURNING)
 
     def _is_doubtful(self, state: _TrackState, face: Face, turning: float) -> bool:
-        """Whether this frame may be beyond the limit: the track is near it, the head turns, or the face is of another size, and may be another's."""
-        if state.failing:
-            return False
+        """Whether this frame may be beyond the limit: the track is near it or beyond, the head turns, or the face is of another size, and may be
+        another's."""
         jumped = abs(face.width - state.width) > JUMP * state.width
-        return jumped or turning > 0 or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
+        return state.failing or jumped or turning > 0 or (state.similarity is not None and state.similarity > self._audit.limit - DOUBT)
 
     def _judge(self, state: _TrackState, now: float | None) -> None:
         """Fails a track in the first frame in which it resembles the person, until it does so no more by far."""
@@ -228,21 +250,6 @@ class ClipAnonymizer:
         state.blur += (FRESH_BLUR if previous else 1.0) * (needed - state.blur)
         state.last = picture, reading.mask
         return picture
-
-    def _similarity(self, original: Pixels, pixels: Pixels, tracked: TrackedFace, placement: Placement) -> float | None:
-        """How much what stands there now resembles the person; see `resemblance`."""
-        # A track's landmarks are steadied; who detects faces in either frame anew compares what stands at others.
-        photos = original, pixels
-        frame, there = at_once(lambda photo: self._described(photo, tracked.face, placement), photos, self._parts.threads)
-        return resemblance(self._audit, self._people[tracked.person].embedding, frame, there)
-
-    def _described(self, photo: Pixels, face: Face, placement: Placement) -> Floats | None:
-        """What stands in a frame, where the face lies and where a detector finds it; where it finds none, at the detector's points of before."""
-        vectors = self._audit.describe(photo, placed(face, placement), again=False, in_place=True)
-        if vectors is None or len(vectors) > 1 or placement == Placement():
-            return vectors
-        beside = self._audit.describe(photo, face, again=False)
-        return vectors if beside is None else np.concatenate([vectors, beside])
 
 
 def _change(before: Pixels, after: Pixels, face: Face) -> float:

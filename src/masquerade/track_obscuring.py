@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from masquerade.audit import NEARBY_IN_BOXES, Audit
 from masquerade.faces.geometry import centre, shifted
+from masquerade.frame_audit import FrameAudit
 from masquerade.obscuring import Method, obscure
-from masquerade.types import Face, FaceReport, Floats, Pixels
+from masquerade.types import Face, FaceReport, Pixels
 from masquerade.video import TrackedFace
 
 AUDITED_EVERY, NOISES, MARGIN = 5, 16, 0.1
@@ -19,6 +21,12 @@ that is there already stays while it passes: every change is seen."""
 
 DOUBTFUL_AUDITED_EVERY, DOUBTFUL_NOISES = 15, 4
 """The same for what may be no face."""
+
+Shown = Literal["face", "doubtful", "hair"]
+"""What a detector takes for a face: one, perhaps a hand or a microphone, or surely hair."""
+
+METHODS: dict[Shown, Method] = {"face": "sketch", "doubtful": "blur", "hair": "soften"}
+"""Soft passages: the edges of cells would flicker as they go from pixel to pixel. What may be no face gets no features."""
 
 
 @dataclass
@@ -34,7 +42,7 @@ class TrackObscurer:
 
     Args:
         audit: compares what is obscured with the person: by chance a blur may resemble somebody.
-        method: "generate" sketches a face where one could not be replaced, and blurs what may be none; else what is asked for.
+        method: "generate" sketches a face where one could not be replaced, blurs what may be none, and softens hair; else what is asked for.
         entropy: decides all noise.
     """
 
@@ -42,10 +50,10 @@ class TrackObscurer:
         self._audit, self._asked, self._entropy = audit, method, entropy
         self._noises: dict[tuple[int, Method], _Noise] = {}
 
-    def __call__(self, pixels: Pixels, tracked: TrackedFace, reason: str, is_face: bool = True) -> FaceReport:
-        """Obscures a face of a frame, in place; what may be a hand or a microphone, `is_face` says, gets no features."""
-        # Soft passages: the edges of cells would flicker as they go from pixel to pixel.
-        method: Method = self._asked if self._asked != "generate" else "sketch" if is_face else "blur"  # type: ignore[assignment]
+    def __call__(self, pixels: Pixels, tracked: TrackedFace, reason: str, shown: Shown = "face") -> FaceReport:
+        """Obscures a face of a frame, in place."""
+        is_face = shown == "face"
+        method: Method = METHODS[shown] if self._asked == "generate" else self._asked  # type: ignore[assignment]
         noise = self._noises.setdefault((tracked.track, method), _Noise())
         if self._asked == "generate" and noise.frames % (AUDITED_EVERY if is_face else DOUBTFUL_AUDITED_EVERY) == 0:
             noise.draw = self._unlike(pixels, tracked, method, noise.draw, NOISES if is_face else DOUBTFUL_NOISES)
@@ -61,18 +69,15 @@ class TrackObscurer:
         """The present noise of a track while it will do; else the next with which the obscured face is far from the person, or the least alike."""
         x0, y0, x1, y1 = _around(tracked.face, pixels)
         here, face = pixels[y0:y1, x0:x1], shifted(tracked.face, -x0, -y0)
-        person, least = self._described(here, face), (1.0, draw)
+        compared, least = FrameAudit(self._audit, here, face), (1.0, draw)
         for other in range(draw, draw + noises):
             there = here.copy()
             obscure(there, face, method, self._noise(tracked.track, other))
-            similarity = self._audit.likeness(person, self._described(there, face))
+            similarity = compared(there)
             if similarity is not None and self._audit.passes(similarity + (MARGIN if other > draw else 0.0)):
                 return other
             least = min(least, (1.0 if similarity is None else similarity, other))
         return least[1]
-
-    def _described(self, photo: Pixels, face: Face) -> Floats | None:
-        return self._audit.describe(photo, face, again=False, in_place=True)
 
     def _noise(self, track: int, draw: int) -> np.random.Generator:
         """The same in every frame of a track."""

@@ -33,7 +33,7 @@ from masquerade.generation.surroundings import Onlookers
 from masquerade.generation.teeth import teeth_of
 from masquerade.generation.tensors import from_network, to_network
 from masquerade.limits import LEAST_VISIBLE
-from masquerade.masks import average_outline, behind_glasses, own_face, replaced_mask, without_specks
+from masquerade.masks import average_outline, behind_glasses, own_face, parsed, replaced_mask, without_specks
 from masquerade.pipeline import at_once
 from masquerade.regions import EARS, GLASSES, INNER, NECK, NOSE, SKIN
 from masquerade.types import Crop, Face, Floats, Identity, Pixels
@@ -182,7 +182,7 @@ class Replacement:
             earrings: how many pixels show some; looked at with a scene only.
         """
         outline = average_outline(len(crop.pixels))
-        parsing = without_specks(own_face(shares.argmax(0).astype(np.uint8)))
+        parsing = without_specks(own_face(parsed(shares)))
         is_seen = np.isin(parsing, INNER).mean() >= SMALLEST_FACE_SHARE
         if not is_seen and not sure:
             return None

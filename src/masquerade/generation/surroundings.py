@@ -2,7 +2,7 @@
 
 Two onlookers are asked, since they err in different photos: SurroundingsNet, who sees the scene, and a linear model of where hair, neck and clothes
 lie and what colours they have; and whether there are earrings, which are too small for both. Of 300 photos of LFW the first tells 90% of the sexes
-as a network does that sees the faces, the second 91%, both 94%, and with earrings 95%; of 40 portraits both 35, with earrings 37.
+as a network does that sees the faces, the second 91%, both 94%, with earrings, too; of 40 portraits both 35, with earrings 37.
 """
 
 from __future__ import annotations
