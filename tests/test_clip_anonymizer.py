@@ -244,6 +244,58 @@ def test_a_face_that_is_alike_becomes_nobodys() -> None:
     assert np.abs(pixels[40:90, 40:90].mean((0, 2)) - 140).max() < 20
 
 
+def test_a_face_that_passes_once_it_is_nudged_is_a_new_face() -> None:
+    class SeesThePersonInEvenLight(Sees):
+        def embed(self, photo: Pixels, face: Face) -> Floats:
+            is_even = abs(float(photo[40:50, 40:90].mean()) - float(photo[85:95, 40:90].mean())) < 10
+            return np.eye(128, dtype=np.float32)[2 if is_even or super().embed(photo, face)[2] else 1]
+
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), SeesThePersonInEvenLight(), Flickers()), seed=0)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    pixels, (report,) = next_frame(clip, HEAD, [tracked()])
+    assert report.action == "generated"
+    assert abs(float(pixels[40:50, 40:90].mean()) - float(pixels[85:95, 40:90].mean())) > 10
+
+
+def test_a_hidden_face_comes_back_step_by_step() -> None:
+    """Half of it first; and one frame that passes amid others that do not is not shown."""
+    sees = SeesThePersonAt({3, 4, 6, 7}, 0.9)
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), sees, Flickers()), seed=0)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    actions = []
+    for sees.now in range(14):
+        (report,) = next_frame(clip, HEAD, [tracked()])[1]
+        actions.append(report.action)
+    assert actions[3:9] == ["obscured"] * 6 and actions[9:] == ["generated"] * 5
+
+
+@pytest.mark.parametrize("is_hair", [False, True])
+def test_what_a_detector_sees_in_hair_is_softened_and_lies_below_the_new_face(is_hair: bool) -> None:
+    class HasHair(Flickers):
+        def measure(self, crop: Crop) -> Measured:
+            measured = super().measure(crop)
+            if is_hair:
+                above = (np.arange(128) < 45)[:, None] & (measured.shares[1] == 0)
+                measured.shares[10, above], measured.shares[0, above] = 1, 0
+            return measured
+
+    above = replace(tracked(), track=1, person=1, face=replace(tracked().face, box=(40.0, -20.0, 90.0, 26.0)), obscure="hardly a face")
+    drawer, textured = HasHair(), HEAD.copy()
+    textured[:30:2] = 230
+    clip = ClipAnonymizer(Parts(Sees(), Sees(), Sees(), drawer), seed=0)
+    clip.begin([Person(0, embedding=np.eye(128, dtype=np.float32)[0])])
+    pixels, (face, hair) = next_frame(clip, textured, [tracked(), above])
+    assert face.action == "generated" and hair.action == "obscured"
+    expected = textured.copy()
+    if is_hair:
+        obscure(expected, above.face, "soften", np.random.default_rng(0))
+        assert np.array_equal(pixels[:12], expected[:12])
+    else:
+        assert np.abs(pixels[:12].astype(int) - textured[:12]).mean() > 4
+    # The new face lies above: nothing of what was obscured is seen in it.
+    assert np.ptp(pixels[50:60, 50:80].astype(int), axis=(0, 1)).max() <= 8
+
+
 @pytest.mark.parametrize("is_known", [False, True])
 def test_who_is_drawn_unclearly_is_out_of_focus_in_every_frame_or_sketched_in_every_frame(is_known: bool) -> None:
     class DrawsUnclearly(Flickers):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masquerade.masks import behind_glasses, own_face, pasted_mask, replaced_mask, share_inside, snapped, without_specks
+from masquerade.masks import behind_glasses, own_face, parsed, pasted_mask, replaced_mask, share_inside, snapped, without_specks
 from masquerade.regions import BACKGROUND, CLOTH, EARS, EYES, GLASSES, HAIR, SKIN
 
 
@@ -50,6 +50,27 @@ def test_objects_before_the_face_are_no_specks() -> None:
     parsing[40:100, 40:88] = SKIN
     parsing[80:100, 56:72] = BACKGROUND
     assert (without_specks(parsing)[80:100, 56:72] == BACKGROUND).mean() > 0.95
+
+
+@pytest.mark.parametrize(("certainty", "there"), [(0.95, BACKGROUND), (0.7, SKIN)])
+def test_what_the_parser_doubts_amid_a_face_is_skin(certainty: float, there: int) -> None:
+    shares = np.zeros((14, 128, 128), np.float32)
+    shares[HAIR] = 1
+    shares[:, 40:100, 40:88] = 0
+    shares[SKIN, 40:100, 40:88] = 1
+    hole = (slice(60, 85), slice(50, 75))
+    shares[(BACKGROUND, *hole)], shares[(SKIN, *hole)] = certainty, 1 - certainty
+    parsing = parsed(shares)
+    assert (parsing[hole] == there).all()
+    assert (np.where(parsing == there, SKIN, parsing)[40:100, 40:88] == SKIN).all() and (parsing[:40] == HAIR).all()
+
+
+def test_what_reaches_into_a_face_from_outside_stays_however_doubtful() -> None:
+    shares = np.zeros((14, 128, 128), np.float32)
+    shares[SKIN, 40:100, 40:88] = 1
+    shares[BACKGROUND] = 1 - shares[SKIN]
+    shares[BACKGROUND, 80:, 55:75], shares[SKIN, 80:, 55:75] = 0.6, 0.4
+    assert (parsed(shares)[80:, 55:75] == BACKGROUND).all()
 
 
 def test_what_is_beside_an_ear_is_no_speck() -> None:

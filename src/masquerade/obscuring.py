@@ -24,11 +24,12 @@ from masquerade.types import Face, Floats, Pixels
 
 Method = Literal["sketch", "blur", "pixelate", "solid", "soften"]
 
-CELLS = {"sketch": 3, "blur": 4, "pixelate": 5, "soften": 9}
+CELLS = {"sketch": 3, "blur": 4, "pixelate": 5, "soften": 6}
 """How many colours are kept along each side of the obscured area."""
 
-DARKENED = 0.92
-"""Hair that is softened keeps so much of its light: smooth hair would hardly change."""
+SHADED, LEAST_SHADED, DARK_BELOW = 0.08, 10.0, 64.0
+"""Hair that is softened loses so much of its light, and so many grey levels at least: smooth hair would hardly change. What is darker than the third
+becomes lighter."""
 
 DARK, LIGHT = 48.0, 208.0
 """Grey levels of a solid face: the one that its mean colour is further from."""
@@ -109,7 +110,7 @@ def obscure(photo: Pixels, face: Face, method: Method, rng: Generator) -> None:
         colours = np.full((1, 1, 3), DARK if below.mean() > (DARK + LIGHT) / 2 else LIGHT, np.float32)
     else:
         colours = _means(below, CELLS[method])
-    colours = DARKENED * colours if method == "soften" else _noisy(colours, rng)
+    colours = _shaded(colours) if method == "soften" else _noisy(colours, rng)
     how = cv2.INTER_NEAREST if method in ("pixelate", "solid") else cv2.INTER_CUBIC if method == "soften" else cv2.INTER_LINEAR
     laid = np.asarray(cv2.resize(colours, (x1 - x0, y1 - y0), interpolation=how), np.float32)
     if method == "sketch":
@@ -163,6 +164,12 @@ def _relief(rng: Generator, turn: float) -> Floats:
         spot = np.exp(-0.5 * (((xs - across - dx) / wide) ** 2 + ((ys - y - dy) / height) ** 2))
         relief += strength * seen * rng.uniform(1 - VARIED, 1 + VARIED) * spot
     return relief.astype(np.float32)
+
+
+def _shaded(colours: Floats) -> Floats:
+    """All colours a little darker, or lighter where they are dark."""
+    change = np.maximum(SHADED * colours, LEAST_SHADED)
+    return np.asarray(colours + change if colours.mean() < DARK_BELOW else np.maximum(colours - change, 0), np.float32)
 
 
 def _noisy(colours: Floats, rng: Generator) -> Floats:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from masquerade.generation.lab import lab_of
 from masquerade.generation.light import Light, between, light_of, lit
-from masquerade.regions import EARS, HAIR, SKIN
+from masquerade.regions import BACKGROUND, EARS, HAIR, SKIN
 from masquerade.types import Floats
 
 SIDE = 128
@@ -70,6 +70,32 @@ def test_what_is_no_face_stays_as_it_was() -> None:
     picture, parsing = face()
     after = lit(picture, parsing, Light(1.0, 1.0, 0.1))
     assert np.abs(after[:10] - picture[:10]).max() < 1
+
+
+def test_light_ends_as_softly_as_an_edge_is_drawn() -> None:
+    """Ended at a pixel it would be a line around the face."""
+    parsing = np.full((128, 128), BACKGROUND, np.uint8)
+    parsing[30:100, 30:98] = SKIN
+    face = np.full((128, 128, 3), 120, np.float32)
+    row = lit(face, parsing, Light(0.8, 0.0, 0.0), harden=False)[60, :, 0] - 120
+    steps = np.abs(np.diff(row))
+    assert abs(row[33]) > 10 and np.abs(row[:26]).max() < 0.5
+    assert steps[24:33].max() < 0.5 * abs(row[33])
+
+
+def test_what_shines_loses_colour() -> None:
+    parsing = np.full((128, 128), SKIN, np.uint8)
+    face = np.full((128, 128, 3), (150, 110, 90), np.float32)
+    face[40:60, 40:60] *= 1.5
+    light = light_of(face, parsing)
+    assert light is not None
+    shone = lit(face, parsing, light, harden=False)
+
+    def chroma(picture: Floats) -> float:
+        return float(np.hypot(*lab_of(picture)[50, 50, 1:]))
+
+    assert chroma(shone) < chroma(face) - 2
+    assert np.abs(lab_of(shone)[50, 50, 0] - lab_of(face)[50, 50, 0]) < 2
 
 
 def test_of_too_little_skin_nothing_is_told() -> None:
