@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -89,6 +89,35 @@ class _TrackState:
     failing: bool = False
 
 
+class _Canvas:
+    """The part of a frame in which a new face is shown, in one way after another.
+
+    Args:
+        pixels: the frame, changed in place.
+        sight: what the new face is drawn by.
+        tracked: the face; where it lies decides where nobody's features do.
+        grain: decides the grain.
+    """
+
+    def __init__(self, pixels: Pixels, sight: Sight, tracked: TrackedFace, grain: np.random.SeedSequence) -> None:
+        self.pixels, self.tracked, self._sight, self._grain = pixels, tracked, sight, grain
+        self._mask = pasted_mask(sight.reading.mask, PASTED_FROM_IN_CLIPS)
+        x0, y0, x1, y1 = region_of(sight.crop.matrix, sight.crop.size, pixels.shape[1], pixels.shape[0])
+        self._region = pixels[y0:y1, x0:x1]
+        self._before = self._region.copy()
+
+    def show(self, face: Floats, lifted: int, disguise: Disguise = NONE) -> None:
+        """Lays a new face over what was there, as dark as the frame is, but lifted so many steps."""
+        self.clear()
+        shown = disguised(face, self._sight.reading.mask, self.tracked.face, disguise, self.tracked.track)
+        rng = np.random.default_rng(self._grain)
+        lay(self.pixels, darkened(shown, self._sight.gain, LIFTS[lifted]), self._mask, self._sight.crop.matrix, rng, GRAIN)
+
+    def clear(self) -> None:
+        """Shows what was there."""
+        self._region[...] = self._before
+
+
 class ClipAnonymizer:
     """Replaces the tracked faces of one clip; see `masquerade.video.FrameAnonymizer`.
 
@@ -147,70 +176,53 @@ class ClipAnonymizer:
 
     def _lay(self, original: Pixels, pixels: Pixels, tracked: TrackedFace, state: _TrackState, sight: Sight, drawn: Floats) -> FaceReport:
         """Lays a new face into the frame, in place; disguised, or obscured, where the audit does not let it pass."""
-        crop, mask = sight.crop, sight.reading.mask
-        x0, y0, x1, y1 = region_of(crop.matrix, crop.size, pixels.shape[1], pixels.shape[0])
-        region = pixels[y0:y1, x0:x1]
-        before = region.copy()
-
         # A sketch's features lie where the face's own are, and lean as it does.
         upright = replace(tracked, face=placed(tracked.face, sight.placement))
-
-        def show(blur: float, disguise: Disguise = NONE) -> None:
-            region[...] = before
-            shown = disguised(blurred(drawn, blur), mask, upright.face, disguise, tracked.track)
-            grain = np.random.default_rng([state.chosen.identity.seed, state.frames])
-            lay(
-                pixels,
-                darkened(shown, sight.gain, LIFTS[state.lifted]),
-                pasted_mask(mask, PASTED_FROM_IN_CLIPS),
-                crop.matrix,
-                grain,
-                GRAIN,
-            )
-
+        canvas = _Canvas(pixels, sight, upright, np.random.SeedSequence([state.chosen.identity.seed, state.frames]))
         mean = self._people[tracked.person].embedding
         compared = FrameAudit(self._audit, original, tracked.face, sight.placement, mean, self._parts.threads)
 
-        show(state.blur)
+        canvas.show(blurred(drawn, state.blur), state.lifted)
         while (is_left := _change(original, pixels, tracked.face) < LEAST_CHANGE) and sight.gain > 1 and state.lifted + 1 < len(LIFTS):
             state.lifted += 1
-            show(state.blur)
-        if state.frames % AUDITED_EVERY == 0 or self._is_doubtful(state, tracked.face, sight.turning) or share_inside(crop.inside) < CUT_OFF:
+            canvas.show(blurred(drawn, state.blur), state.lifted)
+        if state.frames % AUDITED_EVERY == 0 or self._is_doubtful(state, tracked.face, sight.turning) or share_inside(sight.crop.inside) < CUT_OFF:
             self._judge(state, compared(pixels))
             if state.failing and sight.motion is not None:
                 # What is kept from frame to frame grows like the person while the head turns.
                 drawn = self._drawn(sight, state, anew=True)
-                show(state.blur)
+                canvas.show(blurred(drawn, state.blur), state.lifted)
                 if self._has_come_back(afresh := compared(pixels)):
                     state.similarity, state.failing = afresh, False
         state.frames, state.width = state.frames + 1, tracked.face.width
-        box = tracked.face.box
         if is_left:
-            region[...] = before
+            canvas.clear()
             return self._obscure(pixels, tracked, "hardly changed")
-        is_clear, passes = state.chosen.is_clear, not state.failing
-        state.passing = state.passing + 1 if passes else 0
-        if passes:
+        state.passing = 0 if state.failing else state.passing + 1
+        if not state.failing:
             # Step by step: what jumps to and fro flickers.
             state.disguise = state.disguise.eased()
-        if passes and is_clear and state.disguise == NONE:
-            state.hidden = 0
-            return FaceReport(box, "generated", "", None if state.similarity is None else round(state.similarity, 4), 1)
-        reason = "audit: not a face" if passes else "audit: still alike"
-        if passes:
-            tried = [state.disguise, NONE] if (is_clear and state.passing >= RELIED_ON) or not state.hidden else [state.disguise]
-        else:
-            tried = list(disguises(state.disguise)) if state.hidden % TRIED_AGAIN == 0 else []
-        blur = state.blur if is_clear else max(OUT_OF_FOCUS, state.blur)
-        for disguise in tried:
-            show(blur, disguise)
-            if self._has_come_back(now := compared(pixels)):
+            if state.chosen.is_clear and state.disguise == NONE:
+                state.hidden = 0
+                return FaceReport(tracked.face.box, "generated", "", None if state.similarity is None else round(state.similarity, 4), 1)
+        return self._disguised(canvas, compared, state, drawn) or self._obscure(pixels, upright, _reason(state))
+
+    def _disguised(self, canvas: _Canvas, compared: FrameAudit, state: _TrackState, drawn: Floats) -> FaceReport | None:
+        """Shows a new face in the lightest disguise with which it passes; None, and nothing shown, where it does in none."""
+        is_clear = state.chosen.is_clear
+        face = blurred(drawn, state.blur if is_clear else max(OUT_OF_FOCUS, state.blur))
+        for disguise in _to_be_tried(state):
+            canvas.show(face, state.lifted, disguise)
+            now = compared(canvas.pixels)
+            if self._has_come_back(now) or (is_clear and disguise == NONE):
                 state.disguise, state.hidden = disguise, 0
                 is_new = is_clear and disguise.is_slight
-                return FaceReport(box, "generated", "", round(now, 4), 1) if is_new else FaceReport(box, "obscured", reason, round(now, 4), 1)
+                similarity = None if now is None else round(now, 4)
+                box = canvas.tracked.face.box
+                return FaceReport(box, "generated", "", similarity, 1) if is_new else FaceReport(box, "obscured", _reason(state), similarity, 1)
         state.disguise, state.hidden = Disguise(veil=1.0), state.hidden + 1
-        region[...] = before
-        return self._obscure(pixels, upright, reason)
+        canvas.clear()
+        return None
 
     def _has_come_back(self, similarity: float | None) -> TypeGuard[float]:
         """Whether a face that was too much alike may be seen."""
@@ -250,6 +262,18 @@ class ClipAnonymizer:
         state.blur += (FRESH_BLUR if previous else 1.0) * (needed - state.blur)
         state.last = picture, reading.mask
         return picture
+
+
+def _reason(state: _TrackState) -> str:
+    """Why a track's face is not seen as it was drawn."""
+    return "audit: still alike" if state.failing else "audit: not a face"
+
+
+def _to_be_tried(state: _TrackState) -> Iterable[Disguise]:
+    """Disguises for a frame, the lightest first."""
+    if state.failing:
+        return disguises(state.disguise) if state.hidden % TRIED_AGAIN == 0 else ()
+    return (state.disguise, NONE) if state.passing >= RELIED_ON or not state.hidden else (state.disguise,)
 
 
 def _change(before: Pixels, after: Pixels, face: Face) -> float:
