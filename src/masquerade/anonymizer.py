@@ -177,7 +177,7 @@ class Anonymizer:
             return self._obscured(original, pixels, face, found.why_not, 0, rng)
         bank, around = self._replacement.bank, reading.around
         trial = FaceTrial(self._audit, self._parts, original, pixels, face, crop, reading, first=self._person_key is not None)
-        search = Search(lambda: bank.draw(around, rng), rng, trial.foresee, breeds=self._person_key is None)
+        search = Search(lambda: bank.draw(around, rng), rng, trial.foresee, breeds=self._person_key is None, learns=True)
         for attempt in range(1, ROUNDS + 1):
             if attempt == FITTING_ROUNDS + 1:
                 around = replace(around, age=None)
