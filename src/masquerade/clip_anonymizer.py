@@ -61,6 +61,9 @@ figures counts beside the earlier ones."""
 OUT_OF_FOCUS = 3.0
 """Who is never drawn clearly is blurred by so many pixels of the crop: to the eye a face still."""
 
+WARMED_UP = 2
+"""So often a track's first face is drawn once more. Without, it is crisper than all that follow (zoom-out: spread +0.13 instead of +0.10)."""
+
 TRIED_AGAIN, RELIED_ON = 5, 3
 """Where no disguise does, others are tried in every so many frames; and a face that was hidden is shown without one if it would have passed in so
 many."""
@@ -256,6 +259,10 @@ class ClipAnonymizer:
             # The network would keep the lips and eyes that it is shown.
             shown = before, mask * (1 - WITHHELD * sight.changed)
         picture: Floats = replacement.harmonised(sight.lit, reading, sight.rough, shown, self._temporal)[0]
+        if previous is None and self._temporal and not anew:
+            # Shown what it drew, the network draws a first frame as it will draw the next ones.
+            for _ in range(WARMED_UP):
+                picture = replacement.harmonised(sight.lit, reading, sight.rough, (picture, reading.mask), True)[0]
         if previous is not None:
             picture = blended(picture, *previous)
         needed = needed_blur(sight.lit.pixels, picture, reading.mask, sight.gain)

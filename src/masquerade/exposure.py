@@ -45,4 +45,7 @@ def darkened(drawn: Floats, gain: float, lift: float = LIFT) -> Floats:
         return drawn
     share = np.float32(1 - 1 / gain)
     grays = drawn.mean(-1, keepdims=True)
-    return np.asarray((drawn + PALER * share * (grays - drawn)) / np.float32(gain) + np.float32(lift) * share, np.float32)
+    paler = drawn + PALER * share * (grays - drawn)
+    # Brighter in its own hue: lifted by gray, brown skin in the dark was a gray mask.
+    hue = paler.mean((0, 1)) / max(float(paler.mean()), 1.0)
+    return np.asarray(paler / np.float32(gain) + np.float32(lift) * share * hue, np.float32)
