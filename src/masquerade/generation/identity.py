@@ -31,7 +31,7 @@ person in 90% of the frames; not at all, and dark-skinned people got the feature
 SKIN_UNIT, AGE_UNIT = 6.0, 8.0
 """So much difference in skin (CIELAB) counts as much as so many years."""
 
-MAN, WOMAN = 0.35, 0.55
+MAN, WOMAN = 0.3, 0.5
 """Below the first of these probabilities a face is a man's, above the second a woman's, between them chance decides as the probability says."""
 
 LIGHTNESS = 0.75
