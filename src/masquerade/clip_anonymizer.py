@@ -163,7 +163,7 @@ class ClipAnonymizer:
         pixels = rgb.copy()
         reports: dict[int, FaceReport] = {}
         # What may be no face first: in hair or on a collar it must not lie over a new face.
-        for number in sorted(range(len(faces)), key=lambda number: faces[number].shown == "face"):
+        for number in sorted(range(len(faces)), key=lambda number: faces[number].is_face):
             reports[number] = self._face(rgb, pixels, faces[number])
         here = {face.tracked.track for face in faces}
         self._tracks = {number: state for number, state in self._tracks.items() if number in here}
@@ -173,7 +173,7 @@ class ClipAnonymizer:
     def _face(self, original: Pixels, pixels: Pixels, face: FaceSeen) -> FaceReport:
         tracked, sight = face.tracked, face.sight
         if sight is None:
-            return self._obscure(pixels, tracked, face.why_not, face.shown)
+            return self._obscure(pixels, tracked, face.why_not, face.is_face)
         state = self._tracks.setdefault(tracked.track, _TrackState(self._chosen[tracked.person]))
         return self._lay(original, pixels, tracked, state, sight, self._drawn(sight, state))
 

@@ -19,9 +19,7 @@ from masquerade.generation.replacement import Reading, Rough
 from masquerade.limits import LEAST_INSIDE, SMALLEST_PX
 from masquerade.masks import share_inside
 from masquerade.parts import Parts
-from masquerade.regions import HAIR, HAT, INNER
 from masquerade.steadying import EYES, EYES_REACH, MOUTH, MOUTH_REACH, Motion, around, blended
-from masquerade.track_obscuring import Shown
 from masquerade.types import Crop, Face, Floats, Pixels
 from masquerade.video import TrackedFace
 
@@ -53,10 +51,6 @@ UNREAD = 10
 
 LEAST_INSIDE_KNOWN = 0.15
 """A face of which less lies inside the picture is obscured though the rest was seen before."""
-
-HAIR_SEEN, HAIR_SHARE, HEAD_SHARE = 0.2, 0.6, 0.75
-"""What a detector takes for a face is hair where the first of it at least lies in the crop of a face that is known, the second of that is hair there,
-and the third hair or that face."""
 
 SAME_PLACE = 0.2
 """A face that is found in a crop is the crop's own when it lies so near to the middle, in shares of the crop's side."""
@@ -90,12 +84,12 @@ class Sight:
 
 @dataclass(frozen=True, eq=False)
 class FaceSeen:
-    """A face of a frame: what it is drawn by, or why it is obscured, and what it is."""
+    """A face of a frame: what it is drawn by, or why it is obscured, and whether it is a face for sure."""
 
     tracked: TrackedFace
     sight: Sight | None = None
     why_not: str = ""
-    shown: Shown = "face"
+    is_face: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,30 +128,20 @@ class ClipReader:
     def __init__(self, parts: Parts, chosen: Mapping[int, Chosen], generates: bool) -> None:
         self._parts, self._chosen, self._generates = parts, chosen, generates
         self._tracks: dict[int, _Track] = {}
-        self._hair: dict[int, float] = {}
 
     def __call__(self, rgb: Pixels, faces: Sequence[TrackedFace]) -> list[FaceSeen]:
         """Reads the faces of a frame."""
         read = [self._face(rgb, tracked) for tracked in faces]
         here = {tracked.track for tracked in faces}
         self._tracks = {number: track for number, track in self._tracks.items() if number in here}
-        self._hair = {number: share for number, share in self._hair.items() if number in here}
-        return [self._doubtful(face, read) if face.shown == "doubtful" else face for face in read]
-
-    def _doubtful(self, face: FaceSeen, beside: Sequence[FaceSeen]) -> FaceSeen:
-        """The same; as hair where that lay there in most of the frames in which it could be told."""
-        track, told = face.tracked.track, [_hair_in(face.tracked.face, other.sight) for other in beside if other.sight is not None]
-        if any(is_hair is not None for is_hair in told):
-            before, now = self._hair.get(track), float(any(told))
-            self._hair[track] = now if before is None else before + FRESH * (now - before)
-        return replace(face, shown="hair") if self._hair.get(track, 0.0) > 0.5 else face
+        return read
 
     def _face(self, rgb: Pixels, tracked: TrackedFace) -> FaceSeen:
         face, drawer = tracked.face, self._parts.replacement
         if not self._generates or drawer is None:
             return FaceSeen(tracked, why_not="method")
         if tracked.obscure:
-            return FaceSeen(tracked, why_not=tracked.obscure, shown="doubtful")
+            return FaceSeen(tracked, why_not=tracked.obscure, is_face=False)
         if min(face.width, face.height) < SMALLEST_PX:
             return FaceSeen(tracked, why_not="too small")
         if tracked.person not in self._chosen:
@@ -169,7 +153,7 @@ class ClipReader:
         if crop is None:
             return FaceSeen(tracked, why_not="mostly outside the picture")
         sight = self._sight(crop, track, tracked.seen == "detected")
-        return FaceSeen(tracked, sight) if sight else FaceSeen(tracked, why_not="no face for the parser", shown="doubtful")
+        return FaceSeen(tracked, sight) if sight else FaceSeen(tracked, why_not="no face for the parser", is_face=False)
 
     def _crop(self, rgb: Pixels, face: Face, track: _Track) -> Crop | None:
         """A frame's crop; None where too little of it lies inside the picture."""
@@ -228,18 +212,3 @@ class ClipReader:
         track.certainty = float(is_seen) if track.certainty is None else track.certainty + FRESH * (is_seen - track.certainty)
         assert self._parts.replacement is not None
         return self._parts.replacement.reading(crop, shares, condition, sure=True) if track.certainty > 0.5 else None
-
-
-def _hair_in(face: Face, sight: Sight) -> bool | None:
-    """Whether what a detector takes for a face is the hair of a head whose face was read; None where that cannot be told."""
-    crop, parsing = sight.crop, sight.reading.parsing
-    x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
-    across, down = np.meshgrid(np.linspace(-0.5, 0.5, 9), np.linspace(-0.5, 0.5, 9))
-    inside = np.hypot(across, down) <= 0.5
-    points = np.stack([x + face.width * across[inside], y + face.height * down[inside], np.ones(inside.sum())])
-    column, row = np.rint(crop.matrix @ points).astype(int)
-    there = (column >= 0) & (row >= 0) & (column < crop.size) & (row < crop.size)
-    if there.mean() < HAIR_SEEN:
-        return None
-    classes = parsing[row[there], column[there]]
-    return bool(np.isin(classes, (HAIR, HAT)).mean() >= HAIR_SHARE and np.isin(classes, (HAIR, HAT, *INNER)).mean() >= HEAD_SHARE)

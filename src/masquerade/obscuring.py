@@ -1,5 +1,4 @@
-"""Blur, pixelate, solid: methods of their own; sketch, what becomes of a face that cannot be replaced convincingly; and soften, of hair in which
-a detector sees a face.
+"""Blur, pixelate, solid: methods of their own; and sketch, what becomes of a face that cannot be replaced convincingly.
 
 Blur and pixelate keep a handful of mean colours and throw the rest away; nothing finer can be computed back, and noise keeps even these
 from being read exactly. Solid keeps only whether the face is light or dark. Sketch is a blur with the features of nobody in it: it passes for a
@@ -22,22 +21,18 @@ from numpy.random import Generator
 from masquerade.faces.alignment import canonical_matrix, within
 from masquerade.types import Face, Floats, Pixels
 
-Method = Literal["sketch", "blur", "pixelate", "solid", "soften"]
+Method = Literal["sketch", "blur", "pixelate", "solid"]
 
-CELLS = {"sketch": 3, "blur": 4, "pixelate": 5, "soften": 6}
+CELLS = {"sketch": 3, "blur": 4, "pixelate": 5}
 """How many colours are kept along each side of the obscured area."""
-
-SHADED, LEAST_SHADED, DARK_BELOW = 0.08, 10.0, 64.0
-"""Hair that is softened loses so much of its light, and so many grey levels at least: smooth hair would hardly change. What is darker than the third
-becomes lighter."""
 
 DARK, LIGHT = 48.0, 208.0
 """Grey levels of a solid face: the one that its mean colour is further from."""
 
-REACH = {"sketch": 1.5, "blur": 1.5, "pixelate": 1.5, "solid": 1.5, "soften": 1.25}
-"""The obscured ellipse in sides of the face's box: from above the hairline to below the chin, with the ears; of hair no more than the box."""
+REACH = 1.5
+"""The obscured ellipse in sides of the face's box: from above the hairline to below the chin, with the ears."""
 
-SOFT_EDGE = {"sketch": 0.33, "blur": 0.33, "pixelate": 0.1, "solid": 0.1, "soften": 0.4}
+SOFT_EDGE = {"sketch": 0.33, "blur": 0.33, "pixelate": 0.1, "solid": 0.1}
 """The outer share of the ellipse's radius where it fades out; all of it lies outside the box's own ellipse."""
 
 NOISE_LEVELS = 8.0, 20.0
@@ -92,13 +87,12 @@ def obscure(photo: Pixels, face: Face, method: Method, rng: Generator) -> None:
     Args:
         photo: RGB uint8, height x width x 3, changed in place.
         face: which face; only its box counts, and for a sketch where its landmarks put the crop.
-        method: "pixelate", "blur" (the same with soft passages), "sketch" (a blur with features), "solid" (one grey) or "soften" (a finer blur
-            without noise, a little darker, for what surely is hair).
+        method: "pixelate", "blur" (the same with soft passages), "sketch" (a blur with features) or "solid" (one grey).
         rng: where the noise comes from; with a generator of a known seed the noise can be taken away again.
     """
     height, width = photo.shape[:2]
     x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
-    half_w, half_h = max(face.width * REACH[method] / 2, 1.0), max(face.height * REACH[method] / 2, 1.0)
+    half_w, half_h = max(face.width * REACH / 2, 1.0), max(face.height * REACH / 2, 1.0)
     x0, y0 = max(int(np.floor(x - half_w)), 0), max(int(np.floor(y - half_h)), 0)
     x1, y1 = min(int(np.ceil(x + half_w)) + 1, width), min(int(np.ceil(y + half_h)) + 1, height)
     if x0 >= x1 or y0 >= y1:
@@ -110,14 +104,14 @@ def obscure(photo: Pixels, face: Face, method: Method, rng: Generator) -> None:
         colours = np.full((1, 1, 3), DARK if below.mean() > (DARK + LIGHT) / 2 else LIGHT, np.float32)
     else:
         colours = _means(below, CELLS[method])
-    colours = _shaded(colours) if method == "soften" else _noisy(colours, rng)
-    how = cv2.INTER_NEAREST if method in ("pixelate", "solid") else cv2.INTER_CUBIC if method == "soften" else cv2.INTER_LINEAR
+    colours = _noisy(colours, rng)
+    how = cv2.INTER_LINEAR if method in ("sketch", "blur") else cv2.INTER_NEAREST
     laid = np.asarray(cv2.resize(colours, (x1 - x0, y1 - y0), interpolation=how), np.float32)
     if method == "sketch":
         matrix = within(canonical_matrix(face, SKETCH_PX), x0, y0)
         relief = cv2.warpAffine(_relief(rng, _turn(face)), matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)[..., None]
         laid = np.clip(laid + relief * np.where(relief < 0, np.maximum(laid, LEAST_LIGHT), laid), 0, 255)
-    below[:] = np.clip(np.rint(below + mask * (laid - below)), 0, 255).astype(np.uint8)
+    below[:] = np.rint(below + mask * (laid - below)).astype(np.uint8)
 
 
 def nobody(face: Floats, mask: Floats, where: Face, rng: Generator, patches: float = 0.0) -> Floats:
@@ -164,12 +158,6 @@ def _relief(rng: Generator, turn: float) -> Floats:
         spot = np.exp(-0.5 * (((xs - across - dx) / wide) ** 2 + ((ys - y - dy) / height) ** 2))
         relief += strength * seen * rng.uniform(1 - VARIED, 1 + VARIED) * spot
     return relief.astype(np.float32)
-
-
-def _shaded(colours: Floats) -> Floats:
-    """All colours a little darker, or lighter where they are dark."""
-    change = np.maximum(SHADED * colours, LEAST_SHADED)
-    return np.asarray(colours + change if colours.mean() < DARK_BELOW else np.maximum(colours - change, 0), np.float32)
 
 
 def _noisy(colours: Floats, rng: Generator) -> Floats:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -22,12 +21,6 @@ that is there already stays while it passes: every change is seen."""
 DOUBTFUL_AUDITED_EVERY, DOUBTFUL_NOISES = 15, 4
 """The same for what may be no face."""
 
-Shown = Literal["face", "doubtful", "hair"]
-"""What a detector takes for a face: one, perhaps a hand or a microphone, or surely hair."""
-
-METHODS: dict[Shown, Method] = {"face": "sketch", "doubtful": "blur", "hair": "soften"}
-"""Soft passages: the edges of cells would flicker as they go from pixel to pixel. What may be no face gets no features."""
-
 
 @dataclass
 class _Noise:
@@ -42,7 +35,7 @@ class TrackObscurer:
 
     Args:
         audit: compares what is obscured with the person: by chance a blur may resemble somebody.
-        method: "generate" sketches a face where one could not be replaced, blurs what may be none, and softens hair; else what is asked for.
+        method: "generate" sketches a face where one could not be replaced, and blurs what may be none; else what is asked for.
         entropy: decides all noise.
     """
 
@@ -50,10 +43,10 @@ class TrackObscurer:
         self._audit, self._asked, self._entropy = audit, method, entropy
         self._noises: dict[tuple[int, Method], _Noise] = {}
 
-    def __call__(self, pixels: Pixels, tracked: TrackedFace, reason: str, shown: Shown = "face") -> FaceReport:
-        """Obscures a face of a frame, in place."""
-        is_face = shown == "face"
-        method: Method = METHODS[shown] if self._asked == "generate" else self._asked  # type: ignore[assignment]
+    def __call__(self, pixels: Pixels, tracked: TrackedFace, reason: str, is_face: bool = True) -> FaceReport:
+        """Obscures a face of a frame, in place; what may be a hand or a microphone, `is_face` says, gets no features."""
+        # Soft passages: the edges of cells would flicker as they go from pixel to pixel.
+        method: Method = self._asked if self._asked != "generate" else "sketch" if is_face else "blur"  # type: ignore[assignment]
         noise = self._noises.setdefault((tracked.track, method), _Noise())
         if self._asked == "generate" and noise.frames % (AUDITED_EVERY if is_face else DOUBTFUL_AUDITED_EVERY) == 0:
             noise.draw = self._unlike(pixels, tracked, method, noise.draw, NOISES if is_face else DOUBTFUL_NOISES)
