@@ -15,7 +15,7 @@ from masquerade.exposure import DARK_FROM, brightened, darkened, gain_of
 from masquerade.faces.people import FEW_VIEWS, SMALL_PX, Person, Portrait, spread
 from masquerade.faces.placing import LESS_UPRIGHT, UPRIGHT, placed
 from masquerade.faces.scene import scene_of
-from masquerade.frame_audit import resemblance
+from masquerade.frame_audit import FrameAudit, resemblance
 from masquerade.generation.asking import Answers
 from masquerade.generation.identity import Surroundings, together
 from masquerade.generation.replacement import Reading
@@ -106,13 +106,15 @@ class Chosen:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """Somebody in a frame: the crop, brightened by `gain`, what was read in it, the vectors of the person there, and whether the crop was turned."""
+    """Somebody in a frame: the crop, brightened by `gain`, what was read in it, the vectors of the person there, what compares new faces with them as
+    closely as frames are audited, and whether the crop was turned."""
 
     portrait: Portrait
     crop: Crop
     gain: float
     reading: Reading
     known: Floats | None
+    closely: FrameAudit
     is_set_upright: bool
 
 
@@ -279,7 +281,7 @@ class Chooser:
     def _looks(self, person: Person, upright: float, views: int | None = None) -> list[_Look]:
         """A person's best portraits, and so many of the views, evenly spread; None takes all."""
         portraits = [*person.portraits[:BEST_LOOKS], *spread(person.views, len(person.views) if views is None else views)]
-        return [look for look in at_once(partial(self._look, upright), portraits, self._parts.threads) if look is not None]
+        return [look for look in at_once(partial(self._look, person.embedding, upright), portraits, self._parts.threads) if look is not None]
 
     def _narrowed(self, candidates: Sequence[_Candidate], looks: Sequence[_Look], person: Person) -> _Candidate:
         """The best of all, of which ever fewer are looked at ever more often."""
@@ -309,9 +311,9 @@ class Chooser:
         shown: Floats = self._drawer.conditions(laid_over(look.crop.pixels, face, look.reading.mask))[0]
         return shown
 
-    def _look(self, upright: float, portrait: Portrait) -> _Look | None:
+    def _look(self, mean: Floats | None, upright: float, portrait: Portrait) -> _Look | None:
         placement = self._drawer.placement(portrait.pixels, portrait.face, upright)
-        portrait = replace(portrait, face=placed(portrait.face, placement))
+        found, portrait = portrait.face, replace(portrait, face=placed(portrait.face, placement))
         crop = self._drawer.crop(portrait.pixels, portrait.face)
         gain = gain_of(crop)
         lit = brightened(crop, gain)
@@ -319,7 +321,9 @@ class Chooser:
         reading = self._drawer.read(lit, dark=gain >= DARK_FROM, scene=scene)
         if reading is None:
             return None
-        return _Look(portrait, lit, gain, reading, self._audit.describe(portrait.pixels, portrait.face, in_place=True), placement.turn != 0)
+        known = self._audit.describe(portrait.pixels, portrait.face, again=False)
+        closely = FrameAudit(self._audit, portrait.pixels, found, placement, mean)
+        return _Look(portrait, lit, gain, reading, known, closely, placement.turn != 0)
 
     def _try_on(self, looks: Sequence[_Look], candidates: Sequence[_Candidate], person: Person, closely: bool) -> None:
         """Adds to every candidate what speaks against it in each of the looks; a closer look also compares at landmarks found anew."""
@@ -345,8 +349,11 @@ class Chooser:
         def similarity(drawn: Floats) -> float:
             pixels = look.portrait.pixels.copy()
             lay(pixels, darkened(drawn, look.gain), pasted_mask(look.reading.mask, PASTED_FROM_IN_CLIPS), look.crop.matrix, np.random.default_rng(0))
-            there = self._audit.describe(pixels, look.portrait.face, again=False, in_place=closely)
-            measured = resemblance(self._audit, person.embedding, look.known, there)
+            if closely:
+                measured = look.closely(pixels)
+            else:
+                there = self._audit.describe(pixels, look.portrait.face, again=False)
+                measured = resemblance(self._audit, person.embedding, look.known, there)
             return 1.0 if measured is None else measured
 
         return at_once(similarity, faces, self._parts.threads)
