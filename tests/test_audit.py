@@ -226,6 +226,7 @@ def test_in_place_the_detector_sees_what_it_sees_in_the_whole_photo() -> None:
             return np.array([1, 0], np.float32)
 
     (face,) = yunet(photo)
-    vectors = Audit(Remembers(), yunet, threshold=0.35).describe(photo, face, again=False, in_place=True)
+    audit = Audit(Remembers(), yunet, threshold=0.35)
+    vectors = audit.describe_at(photo, [face, *audit.found_in_place(photo, face)])
     assert vectors is not None and len(vectors) == 2
     assert np.abs(seen[1].landmarks - face.landmarks).max() < 0.5

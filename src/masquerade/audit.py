@@ -72,7 +72,7 @@ class Audit:
     def __init__(self, recognizer: Recognizer, detector: Detector, threshold: float, margin: float = MARGIN) -> None:
         self._recognizer, self._detector, self.limit = recognizer, detector, threshold - margin
 
-    def describe(self, photo: Pixels, face: Face, whole_px: int = 0, again: bool = True, in_place: bool = False) -> Floats | None:
+    def describe(self, photo: Pixels, face: Face, whole_px: int = 0, again: bool = True) -> Floats | None:
         """The person's vectors, for comparing several replacements with one original.
 
         Args:
@@ -81,16 +81,12 @@ class Audit:
             whole_px: for a thorough look, the longest side of the whole photo, of which the pixels at hand may be a part: also at landmarks as
                 tools find them that shrink it, and a little off.
             again: also at the landmarks that the detector finds there now; without is three times as quick.
-            in_place: also at the landmarks that the detector would find there if it looked at the photo as a whole, as large as tools look at it;
-                of a part of a photo, nearly so: where the part begins and how large the whole is are not known then.
 
         Returns:
             float32, one to three rows of unit vectors, two to four more in a thorough look; None where none can be computed.
         """
         try:
             places = [face, *(self._found_again(photo, face, 90.0 * round(roll_degrees(face) / 90)) if again else ())]
-            if in_place:
-                places += self.found_in_place(photo, face)
             if whole_px:
                 # Who looks at the whole picture, and does not set a lying face upright first, finds other landmarks.
                 scales = {min(1.0, size / whole_px) for size in WHOLE_PX}

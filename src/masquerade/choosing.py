@@ -71,7 +71,7 @@ instead of 0.84), and frames of one person differed more."""
 
 FIT = 0.5
 """How much it counts, beside what it does in photos, that somebody does not look like the head's own, and that sex, age and hair are others: those
-who do fit are more alike to their persons, and counted fully a woman got so much of a contrast that she flickered (seated clip: 1.36; 1.26 now)."""
+who do fit are more alike to their persons, and counted fully a woman got so much of a contrast that she flickered (seated clip: 1.36, half 1.26)."""
 
 HARD = 1.2
 """Where the best of the first identities have more against them than this, many people are alike to the person: then what is foreseen counts as
